@@ -1,0 +1,232 @@
+//! What can be typed.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
+
+use super::text::parse_size;
+use crate::dataset::{self, Extensions};
+use crate::engine::{Backend, Pool};
+use crate::image::Accept;
+use crate::model::Architecture;
+use crate::parallel::available_threads;
+use crate::tfrecord::Extra;
+
+/// A folder of photos becomes training-ready TFRecord features.
+#[derive(Debug, Parser)]
+#[command(name = "petrec", version, about, arg_required_else_help = true, infer_long_args = false)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that stand before or after the command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Global {
+    /// Engine that runs the network
+    #[arg(long, global = true, default_value = "auto", value_parser = choice(BACKENDS))]
+    pub(super) backend: Backend,
+    /// Number of workers [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+    /// No progress, no notes, no line per rejected file
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+}
+
+impl Global {
+    pub(super) fn threads(&self) -> NonZero<usize> {
+        self.threads.unwrap_or_else(available_threads)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Decode every image as TensorFlow would; a reason for each rejected file
+    Validate(Validate),
+    /// Turn a data set into TFRecord features
+    Convert(Convert),
+    /// Show what one stage makes of images: a hash and statistics of its values
+    Dump(Dump),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Validate {
+    /// Data set with a sub-folder per class, flat folder, or single files of any name
+    #[arg(required = true, value_name = "DATASET")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Look into every folder below, without classes
+    #[arg(long)]
+    pub(super) recursive: bool,
+    #[command(flatten)]
+    pub(super) listing: Listing,
+    #[command(flatten)]
+    pub(super) policy: Policy,
+    /// Write what happened to every file as JSON
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) report: Option<PathBuf>,
+    /// Move rejected files to DIR/<class>/<name>
+    #[arg(long, value_name = "DIR")]
+    pub(super) quarantine: Option<PathBuf>,
+    /// Print the report as JSON instead of the summary
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Convert {
+    /// Folder with a sub-folder of photos per class
+    pub(super) dataset: PathBuf,
+    /// New or empty folder for the records
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) network: Network,
+    #[command(flatten)]
+    pub(super) listing: Listing,
+    #[command(flatten)]
+    pub(super) policy: Policy,
+    /// Sharded files, or OUT/<Class>/TFRecord/<stem>.tfrecord for each image
+    #[arg(long, default_value = "shards", value_parser = choice(LAYOUTS))]
+    pub(super) layout: LayoutName,
+    /// About how large a shard is to be
+    #[arg(long, value_name = "SIZE", default_value = "100MB", value_parser = parse_size)]
+    pub(super) shard_size: u64,
+    /// Store the whole feature, or its average over height and width
+    #[arg(long, default_value = "none", value_parser = choice(POOLS))]
+    pub(super) pool: Pool,
+    /// Key of the features in each record
+    #[arg(long, value_name = "KEY", default_value = "Feature")]
+    pub(super) feature_key: String,
+    /// Key of the label in each record
+    #[arg(long, value_name = "KEY", default_value = "Label")]
+    pub(super) label_key: String,
+    /// Store more in each record: path, class, image (the file's bytes)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) with: Vec<Extra>,
+    /// Where the report of every file goes [default: OUT/petrec-report.json]
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) report: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Dump {
+    /// Image files
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(super) images: Vec<PathBuf>,
+    /// What to show: decoded pixels (u8), resized (f32), the network's input (f32), or its features (f32)
+    #[arg(long, default_value = "features", value_parser = choice(STAGES))]
+    pub(super) stage: Stage,
+    #[command(flatten)]
+    pub(super) network: Network,
+    /// Which files count as images
+    #[arg(long, default_value = "tensorflow", value_parser = choice(POLICIES))]
+    pub(super) accept: Accept,
+    /// Also write each array to DIR/<stem>.npy
+    #[arg(long, value_name = "DIR")]
+    pub(super) npy: Option<PathBuf>,
+}
+
+/// Which files of a data set are taken.
+#[derive(Debug, clap::Args)]
+pub(super) struct Listing {
+    /// Classes in label order [default: every sub-folder, sorted]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    classes: Option<Vec<String>>,
+    /// File extensions to take, any case, or 'any'
+    #[arg(long, value_name = "LIST", default_value_t)]
+    ext: Extensions,
+}
+
+impl Listing {
+    pub(super) fn options(&self) -> dataset::Options {
+        dataset::Options { classes: self.classes.clone(), extensions: self.ext.clone() }
+    }
+}
+
+/// What is done about files that are not good.
+#[derive(Debug, clap::Args)]
+pub(super) struct Policy {
+    /// Which files are good: what TensorFlow decodes, or flawless JPEGs only
+    #[arg(long, default_value = "tensorflow", value_parser = choice(POLICIES))]
+    pub(super) accept: Accept,
+    /// Exit with 3 if any file was rejected
+    #[arg(long)]
+    pub(super) fail_on_reject: bool,
+}
+
+/// Which network runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Network {
+    /// Network, with the weights found in model-weights/ or built in
+    #[arg(long, value_name = "NAME", default_value = "efficientnet-b0", value_parser = choice(MODELS))]
+    pub(super) model: Architecture,
+    /// Weight file to use; it tells the network
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub(super) weights: Option<PathBuf>,
+}
+
+/// The layouts by name; the library's own carries the shard size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LayoutName {
+    Shards,
+    PerImage,
+}
+
+/// A stage on the way from file to feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Pixels,
+    Resized,
+    Input,
+    Features,
+}
+
+const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("flex", Backend::Flex)];
+const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
+const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
+const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
+const STAGES: &[(&str, Stage)] = &[
+    ("pixels", Stage::Pixels),
+    ("resized", Stage::Resized),
+    ("input", Stage::Input),
+    ("features", Stage::Features),
+];
+const MODELS: &[(&str, Architecture)] = &[
+    ("efficientnet-b0", Architecture::EfficientNetB0),
+    ("efficientnet-lite0", Architecture::EfficientNetLite0),
+];
+
+/// A parser for one of a few words, which help and errors list.
+fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(table.iter().map(|(word, _)| *word));
+    words.try_map(|typed| {
+        let entry = table.iter().find(|(word, _)| *word == typed);
+        entry.map(|(_, value)| *value).ok_or("not in the list")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_architecture_can_be_typed() {
+        let typed: Vec<_> = MODELS.iter().map(|(word, model)| (*word, *model)).collect();
+
+        assert_eq!(typed, Architecture::ALL.map(|model| (model.name(), model)));
+    }
+}

@@ -1,0 +1,70 @@
+//! `petrec convert`.
+
+use std::io::{self, Write};
+
+use super::args::{Convert, Global, LayoutName, Network};
+use super::progress::Progress;
+use super::text::{bytes, counted, shape, thousands};
+use super::{Outcome, say_notes};
+use crate::convert::{Layout, Options, Summary, convert};
+use crate::dataset::{self, Dataset};
+use crate::engine;
+use crate::model::{self, Weights};
+
+pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
+    let options = Options {
+        accept: command.policy.accept,
+        layout: match command.layout {
+            LayoutName::Shards => Layout::Shards { target: command.shard_size },
+            LayoutName::PerImage => Layout::PerImage,
+        },
+        pool: command.pool,
+        feature_key: command.feature_key.clone(),
+        label_key: command.label_key.clone(),
+        extras: command.with.clone(),
+        threads: global.threads(),
+    };
+    let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
+    let weights = weights(&command.network)?;
+    let engine = engine::open(global.backend, &weights)?;
+    say_notes(&dataset, global);
+
+    let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
+    let report = command.report.as_deref();
+    let summary = convert(&dataset, &weights, engine, &options, &command.out, report, |file, rejection| {
+        progress.image(file, rejection);
+    })?;
+    drop(progress);
+
+    let mut out = io::stdout().lock();
+    if command.json {
+        serde_json::to_writer_pretty(&mut out, &summary).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &summary, &dataset, &options)?;
+    }
+    Ok(Outcome::of_rejected(summary.rejected, command.policy.fail_on_reject))
+}
+
+/// The weights that were asked for: a file, or what goes by the network's name.
+pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
+    Ok(match &network.weights {
+        Some(file) => Weights::load(file)?,
+        None => model::locate(network.model)?,
+    })
+}
+
+fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &Options) -> io::Result<()> {
+    let labels: Vec<String> = dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {name}")).collect();
+    let records = usize::try_from(summary.records).unwrap_or(usize::MAX);
+    let (files, size) = (counted(summary.files, "file"), bytes(summary.bytes));
+    writeln!(out, "images    {}, {} rejected", thousands(summary.images), thousands(summary.rejected))?;
+    writeln!(out, "records   {} in {files}, {size}", thousands(records))?;
+    writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), options.feature_key)?;
+    writeln!(out, "labels    {} as '{}'", labels.join(", "), options.label_key)?;
+    writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
+    writeln!(out, "engine    {}", summary.engine)?;
+    writeln!(out, "model     {}", summary.model)?;
+    writeln!(out, "output    {}", summary.out.display())?;
+    writeln!(out, "report    {}", summary.report.display())
+}

@@ -1,0 +1,187 @@
+//! `petrec dump`: the values of one stage, for holding petrec against any other framework.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::args::{Dump, Global, Stage};
+use super::convert::weights;
+use super::text::shape;
+use super::{Outcome, UsageError, npy, say};
+use crate::dataset::display_path;
+use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
+use crate::image::{self, Picture, Recipe, Rejection};
+use crate::model::{LocateError, Weights};
+use crate::parallel;
+use crate::whole_file::WholeFile;
+
+/// The values of one stage of one image, row-major.
+struct Array {
+    shape: Vec<usize>,
+    values: Values,
+}
+
+enum Values {
+    Bytes(Vec<u8>),
+    Floats(Vec<f32>),
+}
+
+/// How to get from a picture to the stage, with what that takes.
+enum Pipeline {
+    Pixels,
+    Resized(Recipe, usize),
+    Input(Weights),
+    Features(Weights),
+}
+
+pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
+    if command.npy.is_some() {
+        refuse_equal_stems(&command.images)?;
+    }
+    let pipeline = Pipeline::new(command)?;
+    let engines = pipeline.engines(global)?;
+    if let Some(dir) = &command.npy {
+        fs::create_dir_all(dir).with_context(|| format!("{}: cannot be made", display_path(dir)))?;
+    }
+
+    let mut out = io::stdout().lock();
+    let mut outcome = Outcome::Done;
+    let dump = |engine: &mut Option<Box<dyn FeatureExtractor>>, index: usize| {
+        let path = &command.images[index];
+        let array = image::load(path, command.accept).map(|loaded| pipeline.apply(&loaded.picture, engine.as_deref_mut()));
+        (path, array)
+    };
+    parallel::ordered(command.images.len(), engines, dump, |(path, array): (&PathBuf, Result<_, Rejection>)| {
+        match array {
+            Ok(array) => {
+                let array: Array = array?;
+                writeln!(out, "{} {}", array.describe(), path.display())?;
+                if let Some(dir) = &command.npy {
+                    array.save(&dir.join(stem(path)).with_added_extension("npy"))?;
+                }
+            }
+            Err(rejection) => {
+                say(&format!("{}: {rejection}", display_path(path)));
+                outcome = Outcome::Failed;
+            }
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    Ok(outcome)
+}
+
+fn stem(path: &Path) -> &Path {
+    path.file_stem().unwrap_or(path.as_os_str()).as_ref()
+}
+
+/// Two images of one stem would be one .npy file.
+fn refuse_equal_stems(images: &[PathBuf]) -> Result<(), UsageError> {
+    let mut taken = HashMap::new();
+    for path in images {
+        if let Some(first) = taken.insert(stem(path).to_string_lossy().to_lowercase(), path) {
+            let (first, second) = (display_path(first), display_path(path));
+            return Err(UsageError(format!(
+                "{first} and {second} would both become {}.npy: dump them into two folders",
+                display_path(stem(path))
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Pipeline {
+    fn new(command: &Dump) -> anyhow::Result<Self> {
+        let network = &command.network;
+        Ok(match command.stage {
+            Stage::Pixels => Self::Pixels,
+            Stage::Resized => match weights(network) {
+                Ok(weights) => Self::Resized(weights.metadata().preprocess.resize, weights.network().side),
+                // Resizing needs no weights; without them there is TensorFlow's way.
+                Err(error) if is_missing(&error) => Self::Resized(Recipe::TfBilinear, network.model.network().side),
+                Err(error) => return Err(error),
+            },
+            Stage::Input => Self::Input(weights(network)?),
+            Stage::Features => Self::Features(weights(network)?),
+        })
+    }
+
+    /// One worker's engine each; none where the stage comes before it.
+    fn engines(&self, global: &Global) -> Result<Vec<Option<Box<dyn FeatureExtractor>>>, EngineError> {
+        let threads = global.threads().get();
+        match self {
+            Self::Features(weights) => {
+                let engines = engine::open(global.backend, weights)?.forks(threads);
+                Ok(engines.into_iter().map(Some).collect())
+            }
+            _ => Ok((0..threads).map(|_| None).collect()),
+        }
+    }
+
+    fn apply(&self, picture: &Picture, engine: Option<&mut (dyn FeatureExtractor + 'static)>) -> Result<Array, EngineError> {
+        let floats = |shape: &[usize], values| Array { shape: shape.to_vec(), values: Values::Floats(values) };
+        let input = |weights: &Weights| {
+            let side = weights.network().side;
+            (side, weights.metadata().preprocess.input(picture, side))
+        };
+        Ok(match self {
+            Self::Pixels => {
+                Array { shape: vec![picture.height, picture.width, 3], values: Values::Bytes(picture.rgb.clone()) }
+            }
+            Self::Resized(recipe, side) => floats(&[*side, *side, 3], recipe.resize(picture, *side)),
+            Self::Input(weights) => {
+                let (side, input) = input(weights);
+                floats(&[side, side, 3], input)
+            }
+            Self::Features(weights) => {
+                let (side, input) = input(weights);
+                let engine = engine.expect("a pipeline to the features has engines");
+                let features = engine.extract(ImageBatch::new(side, input))?;
+                floats(&features.shape, features.data)
+            }
+        })
+    }
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(LocateError::Missing { .. }))
+}
+
+impl Array {
+    /// `sha256 shape min max mean`, the hash over the bytes of the array: u8, or little-endian f32.
+    fn describe(&self) -> String {
+        let bytes = self.bytes();
+        let (min, max, mean) = match &self.values {
+            Values::Bytes(values) => statistics(values.iter().map(|value| f32::from(*value))),
+            Values::Floats(values) => statistics(values.iter().copied()),
+        };
+        format!("{} {} {min} {max} {mean:.6}", crate::hex(&Sha256::digest(&bytes)), shape(&self.shape))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match &self.values {
+            Values::Bytes(values) => values.clone(),
+            Values::Floats(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
+
+    fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let descr = match &self.values {
+            Values::Bytes(_) => "|u1",
+            Values::Floats(_) => "<f4",
+        };
+        WholeFile::write(path, |file| npy::write(file, descr, &self.shape, &self.bytes()))
+            .with_context(|| format!("{}: cannot be written", display_path(path)))
+    }
+}
+
+/// Smallest, largest, and the mean summed in f64.
+fn statistics(values: impl Iterator<Item = f32> + Clone) -> (f32, f32, f64) {
+    let count = values.clone().count() as f64;
+    let min = values.clone().fold(f32::INFINITY, f32::min);
+    let max = values.clone().fold(f32::NEG_INFINITY, f32::max);
+    (min, max, values.map(f64::from).sum::<f64>() / count)
+}

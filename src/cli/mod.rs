@@ -1,0 +1,85 @@
+//! The command line: what was typed becomes options of the library, what comes back becomes words and an exit code.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | all done |
+//! | 1 | failed at run time; for `dump` also: an image was rejected |
+//! | 2 | wrong usage |
+//! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
+
+mod args;
+mod convert;
+mod dump;
+mod npy;
+mod progress;
+mod text;
+mod validate;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::dataset::Dataset;
+use args::{Args, Command};
+
+/// Wrong usage that only shows once all arguments are seen together; exit code 2, as clap's own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// How a command that ran to its end went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: the rest was done, but something failed and was told on the way.
+    Failed,
+    /// Exit code 3: the user wants to hear of rejected images.
+    Rejected,
+}
+
+impl Outcome {
+    /// What `--fail-on-reject` makes of a run.
+    fn of_rejected(rejected: usize, fail_on_reject: bool) -> Self {
+        if fail_on_reject && rejected > 0 { Self::Rejected } else { Self::Done }
+    }
+}
+
+/// Runs petrec on the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match &args.command {
+        Command::Validate(command) => validate::run(command, &args.global),
+        Command::Convert(command) => convert::run(command, &args.global),
+        Command::Dump(command) => dump::run(command, &args.global),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Ok(Outcome::Rejected) => ExitCode::from(3),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}
+
+/// Whoever read our output has enough, as `head` does: that is not a failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells one thing in one line on standard error.
+fn say(line: &str) {
+    eprintln!("petrec: {line}");
+}
+
+/// Tells what was passed over while listing the data set.
+fn say_notes(dataset: &Dataset, global: &args::Global) {
+    if !global.quiet {
+        dataset.notes.iter().for_each(|note| say(&note.to_string()));
+    }
+}

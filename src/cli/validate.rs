@@ -1,0 +1,87 @@
+//! `petrec validate`.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+
+use super::args::{Global, Validate};
+use super::progress::Progress;
+use super::text::{counted, thousands};
+use super::{Outcome, say, say_notes};
+use crate::dataset::{self, Recursion, display_path};
+use crate::report::{Report, Verdict};
+use crate::validate::{Quarantine, validate};
+use crate::whole_file::write_json;
+
+pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome> {
+    let recursion = if command.recursive { Recursion::Tree } else { Recursion::Flat };
+    let dataset = dataset::discover_files(&command.paths, &command.listing.options(), recursion)?;
+    let quarantine = command.quarantine.as_deref().map(|dir| Quarantine::new(dir, &command.paths)).transpose()?;
+    say_notes(&dataset, global);
+
+    let progress = Progress::new("validate", dataset.images.len(), "", global);
+    let mut report = validate(&dataset, command.policy.accept, global.threads(), |file, rejection| {
+        progress.image(file, rejection);
+    });
+    drop(progress);
+
+    let mut all_moved = true;
+    if let Some(quarantine) = quarantine {
+        let rejected = report.files.iter_mut().zip(&dataset.images).filter(|(line, _)| line.verdict == Verdict::Rejected);
+        for (line, file) in rejected {
+            match quarantine.take(file) {
+                Ok(target) => line.quarantined = Some(target.to_string_lossy().into_owned()),
+                Err(error) => {
+                    say(&error.to_string());
+                    all_moved = false;
+                }
+            }
+        }
+    }
+    if let Some(path) = &command.report {
+        write_json(path, &report).with_context(|| format!("{}: cannot be written", display_path(path)))?;
+    }
+
+    let mut out = io::stdout().lock();
+    if command.json {
+        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &report)?;
+        if let Some(path) = &command.report {
+            writeln!(out, "\nreport: {}", path.display())?;
+        }
+    }
+    if !all_moved {
+        return Ok(Outcome::Failed);
+    }
+    Ok(Outcome::of_rejected(report.counts.rejected, command.policy.fail_on_reject))
+}
+
+fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let counts = report.counts;
+    let (accepted, rejected) = (thousands(counts.accepted), thousands(counts.rejected));
+    writeln!(out, "{}: {accepted} accepted, {rejected} rejected", counted(counts.files, "file"))?;
+
+    if !report.classes.is_empty() {
+        let width = report.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max("class".len());
+        writeln!(out, "\n{:<width$}  label     files  accepted  rejected", "class")?;
+        for class in &report.classes {
+            let [files, accepted, rejected] =
+                [class.counts.files, class.counts.accepted, class.counts.rejected].map(thousands);
+            writeln!(out, "{:<width$}  {:>5}  {files:>8}  {accepted:>8}  {rejected:>8}", class.name, class.label)?;
+        }
+    }
+    if !report.reasons.is_empty() {
+        let width = report.reasons.keys().map(|code| code.len()).max().unwrap_or(0);
+        writeln!(out, "\n{:<width$}     files", "reason")?;
+        for (code, files) in &report.reasons {
+            writeln!(out, "{code:<width$}  {:>8}", thousands(*files))?;
+        }
+    }
+    let moved = report.files.iter().filter(|file| file.quarantined.is_some()).count();
+    if moved > 0 {
+        writeln!(out, "\n{} moved to quarantine", counted(moved, "file"))?;
+    }
+    Ok(())
+}

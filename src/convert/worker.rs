@@ -1,0 +1,114 @@
+//! What happens to one image: read, decode, resize, preprocess, extract, pool, encode.
+
+use std::path::Path;
+
+use super::manifest::RecordDescription;
+use super::{ConvertError, Options};
+use crate::dataset::{Dataset, ImageFile};
+use crate::engine::{EngineError, FeatureExtractor, ImageBatch};
+use crate::image::{self, Loaded, Rejection};
+use crate::model::{Network, Preprocess, Weights};
+use crate::report::FileReport;
+use crate::tfrecord::framing::FRAMING_LEN;
+use crate::tfrecord::{Extra, RecordLayout};
+
+/// Everything that workers share; each brings its own extractor.
+pub(super) struct Worker<'a> {
+    dataset: &'a Dataset,
+    options: &'a Options,
+    preprocess: &'a Preprocess,
+    network: Network,
+    layout: RecordLayout,
+}
+
+/// What became of one image.
+pub(super) struct Converted<'a> {
+    pub(super) file: &'a ImageFile,
+    pub(super) outcome: FileReport,
+    /// The bytes of its `tf.train.Example`.
+    pub(super) record: Result<Vec<u8>, Rejection>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
+        let layout = RecordLayout::new(&options.feature_key, &options.label_key, &options.extras)?;
+        let preprocess = &weights.metadata().preprocess;
+        Ok(Self { dataset, options, preprocess, network: weights.network(), layout })
+    }
+
+    /// Converts one image; that it cannot be decoded is a result, not an error.
+    pub(super) fn convert(
+        &self,
+        engine: &mut dyn FeatureExtractor,
+        file: &'a ImageFile,
+    ) -> Result<Converted<'a>, EngineError> {
+        let loaded = image::load(&file.path, self.options.accept);
+        let outcome = FileReport::new(self.dataset, file, loaded.as_ref().map(|loaded| &loaded.picture));
+        let record = match loaded {
+            Ok(loaded) => Ok(self.record(engine, file, &loaded)?),
+            Err(rejection) => Err(rejection),
+        };
+        Ok(Converted { file, outcome, record })
+    }
+
+    fn record(
+        &self,
+        engine: &mut dyn FeatureExtractor,
+        file: &ImageFile,
+        loaded: &Loaded,
+    ) -> Result<Vec<u8>, EngineError> {
+        let side = self.network.side;
+        let input = self.preprocess.input(&loaded.picture, side);
+        let features = engine.extract(ImageBatch::new(side, input))?;
+        let values = self.options.pool.apply(features.data, self.network.head.output);
+
+        let path = portable(&file.relative);
+        let class = self.dataset.class_of(file).unwrap_or_default();
+        let extra = |extra: &Extra| match extra {
+            Extra::Path => path.as_slice(),
+            Extra::Class => class.as_bytes(),
+            Extra::Image => loaded.bytes.as_slice(),
+        };
+        let extras: Vec<&[u8]> = self.options.extras.iter().map(extra).collect();
+        let mut record = Vec::new();
+        self.layout.encode(&values, label_of(file), &extras, &mut record);
+        Ok(record)
+    }
+
+    /// Bytes that the record of `file` takes in a record file, as far as can be told without reading it.
+    pub(super) fn record_len(&self, file: &ImageFile) -> u64 {
+        let extra = |extra: &Extra| match extra {
+            Extra::Path => portable(&file.relative).len(),
+            Extra::Class => self.dataset.class_of(file).map_or(0, str::len),
+            Extra::Image => usize::try_from(file.size).unwrap_or(usize::MAX),
+        };
+        let extras: Vec<usize> = self.options.extras.iter().map(extra).collect();
+        let values = self.feature_shape().iter().product();
+        (self.layout.encoded_len(values, label_of(file), &extras) + FRAMING_LEN) as u64
+    }
+
+    pub(super) fn record_description(&self) -> RecordDescription {
+        RecordDescription {
+            feature_key: self.options.feature_key.clone(),
+            label_key: self.options.label_key.clone(),
+            shape: self.feature_shape(),
+            pool: self.options.pool,
+            with: self.options.extras.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn feature_shape(&self) -> Vec<usize> {
+        self.options.pool.shape(self.network.feature_shape())
+    }
+}
+
+/// The label that goes into the record. `convert` takes class folders only, so every file has one.
+fn label_of(file: &ImageFile) -> i64 {
+    file.label.and_then(|label| i64::try_from(label).ok()).unwrap_or_default()
+}
+
+/// A relative path as bytes with forward slashes on every system, names that are not UTF-8 kept as they are.
+fn portable(relative: &Path) -> Vec<u8> {
+    let parts: Vec<&[u8]> = relative.iter().map(|part| part.as_encoded_bytes()).collect();
+    parts.join(&b'/')
+}

@@ -1,0 +1,125 @@
+//! Why a data set cannot be used, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Extensions;
+use super::display::{display_path, one_line};
+use super::note::{Note, some_of};
+
+/// Why a data set cannot be used; each text is one line and ends in the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// Nothing was named.
+    #[error("nothing to look at: name a folder of photos or a file")]
+    NoRoots,
+    /// There is nothing at the path.
+    #[error("{}: no such file or folder; check the path", display_path(.path))]
+    Missing {
+        /// The path as typed.
+        path: PathBuf,
+    },
+    /// The path is a file where a data set's folder is needed.
+    #[error("{}: a file, not a folder; name the folder that holds the class folders", display_path(.path))]
+    NotAFolder {
+        /// The path as typed.
+        path: PathBuf,
+    },
+    /// A folder cannot be listed.
+    #[error("{}: cannot be read ({reason}); make it readable or move it out of the data set", display_path(.path))]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// There is no sub-folder.
+    #[error("no class folders in {}: put each class's photos into a sub-folder of its own", display_path(.root))]
+    NoClassFolders {
+        /// The folder as typed.
+        root: PathBuf,
+    },
+    /// A class was asked for that has no folder.
+    #[error("no folder for {} in {}: {}", missing_classes(.missing), display_path(.root), existing_classes(.existing))]
+    MissingClasses {
+        /// The folder as typed.
+        root: PathBuf,
+        /// The classes without a folder.
+        missing: Vec<String>,
+        /// The sub-folders that there are; what is not UTF-8 in them is replaced.
+        existing: Vec<String>,
+    },
+    /// A class was asked for twice.
+    #[error("--classes names {} twice: name each class once", one_line(.class))]
+    DuplicateClass {
+        /// Its name.
+        class: String,
+    },
+    /// A class folder's name cannot be a class name, because it is not UTF-8.
+    #[error(
+        "{}: the name of this class folder is not UTF-8; rename it, or choose the others with --classes",
+        display_path(.path)
+    )]
+    ClassNotUtf8 {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A class folder's name cannot be a class name, because it would break lines and reports.
+    #[error(
+        "{}: the name of this class folder has control characters; rename it, or choose the others with --classes",
+        display_path(.path)
+    )]
+    ClassWithControls {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A link that can only have been meant as a class folder leads nowhere.
+    #[error(
+        "{}: a class link that leads nowhere; repair or remove it, or choose the others with --classes",
+        display_path(.path)
+    )]
+    BrokenClassLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Classes were asked for in a tree, which has none.
+    #[error("--classes goes with class folders, not with a whole tree: leave out --classes or --recursive")]
+    ClassesOfTree,
+    /// There is no file to read.
+    #[error("no photos in {} (looked for {looked_for}): {advice}", display_path(.root))]
+    NoImages {
+        /// The first folder as typed.
+        root: PathBuf,
+        /// The extensions that were looked for.
+        looked_for: Extensions,
+        /// What was seen instead, or what to do.
+        advice: String,
+    },
+}
+
+impl DatasetError {
+    /// No image from `root` on; the notes tell best what was there instead.
+    pub(super) fn no_images(root: &Path, looked_for: &Extensions, notes: &[Note]) -> Self {
+        let is_telling = |note: &&Note| match note {
+            Note::EmptyClass { .. } | Note::LeftOut { .. } | Note::BesideClasses { photos: 0, .. } => false,
+            Note::BesideClasses { .. } | Note::OtherExtensions { .. } | Note::NestedFolders { .. } => true,
+            Note::NotFiles { .. } | Note::RepeatedLinks { .. } => true,
+        };
+        let advice = match notes.iter().find(is_telling) {
+            Some(note) => note.to_string(),
+            None => "put some there, or name another folder".to_owned(),
+        };
+        Self::NoImages { root: root.to_owned(), looked_for: looked_for.clone(), advice }
+    }
+}
+
+fn missing_classes(missing: &[String]) -> String {
+    let noun = if missing.len() == 1 { "class" } else { "classes" };
+    let names = some_of(missing.iter().map(|name| format!("'{}'", one_line(name))));
+    format!("{noun} {names}")
+}
+
+fn existing_classes(existing: &[String]) -> String {
+    let names = some_of(existing.iter().map(|name| one_line(name).to_string()));
+    format!("the class folders there are {names}")
+}

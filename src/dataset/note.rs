@@ -1,0 +1,140 @@
+//! Things that were handled and that the user should know of.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::display::{display_path, one_line};
+
+// More names than this in one line help nobody.
+const NAMES_SHOWN: usize = 8;
+
+/// One thing that was passed over or is odd; its text is one line, in lower case, and says what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Files that were skipped for their extension.
+    OtherExtensions {
+        /// How many, by extension in lower case; the empty extension stands for none.
+        counts: BTreeMap<String, usize>,
+    },
+    /// Folders inside class folders, which were not read.
+    NestedFolders {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
+    /// Files beside the class folders, which were not read.
+    BesideClasses {
+        /// How many have an extension that is taken.
+        photos: usize,
+        /// How many others.
+        others: usize,
+        /// The first of them, a photo if there is one.
+        first: PathBuf,
+    },
+    /// A class whose folders hold no image: it keeps its label.
+    EmptyClass {
+        /// Its name.
+        class: String,
+    },
+    /// Folders that `--classes` does not name.
+    LeftOut {
+        /// Their names; what is not UTF-8 in them is replaced.
+        folders: Vec<String>,
+    },
+    /// Pipes, sockets and devices, which were skipped because reading one could wait for ever.
+    NotFiles {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
+    /// Links in a tree to folders that are read anyway.
+    RepeatedLinks {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherExtensions { counts } => {
+                let total = counts.values().sum();
+                let kinds = counts.iter().map(|(extension, count)| match &extension[..] {
+                    "" => format!("{count} without one"),
+                    _ => format!("{count} .{}", one_line(extension)),
+                });
+                let (files, kinds) = (number(total, "file"), some_of(kinds));
+                write!(f, "{files} skipped for the extension ({kinds}): --ext takes others, --ext any takes all")
+            }
+            Self::NestedFolders { count, first } => {
+                let (folders, first) = (number(*count, "folder"), such_as(*count, first));
+                write!(f, "{folders} inside class folders not read{first}: move the photos up into the class folder")?;
+                write!(f, ", or check them with 'petrec validate --recursive'")
+            }
+            Self::BesideClasses { photos, others, first } => {
+                let files = match (photos, others) {
+                    (0, others) => number(*others, "file"),
+                    (photos, 0) => number(*photos, "photo"),
+                    (photos, others) => format!("{} and {}", number(*photos, "photo"), number(*others, "other file")),
+                };
+                let first = such_as(photos + others, first);
+                write!(f, "{files} beside the class folders not read{first}")?;
+                if *photos > 0 {
+                    write!(f, ": move photos into a class folder, or check them with 'petrec validate --recursive'")?;
+                }
+                Ok(())
+            }
+            Self::EmptyClass { class } => {
+                let class = one_line(class);
+                write!(f, "class {class} has no images: it keeps its label; remove its folder to drop it")
+            }
+            Self::LeftOut { folders } => {
+                let names = some_of(folders.iter().map(|name| one_line(name).to_string()));
+                write!(f, "{} left out by --classes: {names}", number(folders.len(), "folder"))
+            }
+            Self::NotFiles { count, first } => {
+                let (things, first) = (number(*count, "special file"), such_as(*count, first));
+                write!(f, "{things} skipped{first}: a pipe, socket or device cannot hold a photo")
+            }
+            Self::RepeatedLinks { count, first } => {
+                let (links, first) = (number(*count, "link"), such_as(*count, first));
+                write!(f, "{links} to folders that are read already{first}: each folder is read once")
+            }
+        }
+    }
+}
+
+/// `1 file`, `12,345 files`.
+fn number(count: usize, noun: &str) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{grouped} {noun}{plural}")
+}
+
+/// ` (a/b)`, or ` (such as a/b)` for the first of several.
+fn such_as(count: usize, first: &Path) -> String {
+    let several = if count > 1 { "such as " } else { "" };
+    format!(" ({several}{})", display_path(first))
+}
+
+/// The names in one line, the rest of a long list as a number.
+pub(super) fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let mut text = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! Running a network: pictures in, features out.
+//!
+//! Every engine implements [`FeatureExtractor`] and is built from a [`Weights`] value alone, so all of them can be held
+//! against each other. [`open`] picks one.
+
+#[cfg(feature = "flex")]
+mod burn;
+
+use thiserror::Error;
+
+use crate::model::Weights;
+
+/// Why features could not be computed.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The batch does not hold pictures of the network's size.
+    #[error("the batch holds pictures of side {side}, the network takes {expected}")]
+    Side {
+        /// Side of the batch's pictures, in pixels.
+        side: usize,
+        /// Side that the network takes.
+        expected: usize,
+    },
+    /// The engine itself failed.
+    #[error("engine {engine}: {problem}")]
+    Failed {
+        /// The engine's name.
+        engine: &'static str,
+        /// What it said.
+        problem: String,
+    },
+    /// This petrec was built without the engine.
+    #[error("this petrec was built without the engine '{0}': build it with 'cargo build --release --features {0}'")]
+    NotBuilt(&'static str),
+}
+
+/// Which engine to run, as typed after `--backend`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The fastest one at hand.
+    #[default]
+    Auto,
+    /// Burn's pure-Rust CPU back end.
+    Flex,
+}
+
+/// Pictures of one size, ready for the stem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageBatch {
+    side: usize,
+    data: Vec<f32>,
+}
+
+impl ImageBatch {
+    /// Takes N x `side` x `side` x 3 preprocessed values (NHWC).
+    ///
+    /// # Panics
+    /// Where `data` is not a whole number of pictures.
+    #[must_use]
+    pub fn new(side: usize, data: Vec<f32>) -> Self {
+        assert_eq!(data.len() % (side * side * 3), 0, "a batch holds whole pictures");
+        Self { side, data }
+    }
+
+    /// Number of pictures.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.data.len() / (self.side * self.side * 3)
+    }
+
+    /// Height and width of each picture, in pixels.
+    #[must_use]
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// The values, NHWC.
+    #[must_use]
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+}
+
+/// Features of a batch, in the order of its pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureBatch {
+    /// Number of pictures.
+    pub count: usize,
+    /// Height, width and channels of one feature.
+    pub shape: [usize; 3],
+    /// `count` features one after the other, each H x W x C.
+    pub data: Vec<f32>,
+}
+
+/// What becomes of a feature before it is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// Nothing: H x W x C values.
+    #[default]
+    None,
+    /// The mean over height and width: C values, as Keras' `pooling="avg"`.
+    Avg,
+}
+
+impl Pool {
+    /// Applies this to one feature of `channels` channels (H x W x C).
+    ///
+    /// The mean is summed in f64 and rounded once, so it does not depend on the order of summation.
+    #[must_use]
+    pub fn apply(self, feature: Vec<f32>, channels: usize) -> Vec<f32> {
+        match self {
+            Self::None => feature,
+            Self::Avg => {
+                let mut sums = vec![0f64; channels];
+                for pixel in feature.chunks_exact(channels) {
+                    for (sum, value) in sums.iter_mut().zip(pixel) {
+                        *sum += f64::from(*value);
+                    }
+                }
+                let pixels = (feature.len() / channels) as f64;
+                sums.iter().map(|sum| (sum / pixels) as f32).collect()
+            }
+        }
+    }
+
+    /// Shape of what [`Pool::apply`] returns for a feature of that shape (H, W, C).
+    #[must_use]
+    pub fn shape(self, feature: [usize; 3]) -> Vec<usize> {
+        match self {
+            Self::None => feature.to_vec(),
+            Self::Avg => vec![feature[2]],
+        }
+    }
+}
+
+/// A network on a device.
+pub trait FeatureExtractor: Send {
+    /// Name for summaries and manifests: `flex`.
+    fn name(&self) -> &'static str;
+
+    /// Computes the features of `batch`, N x side x side x 3 in, N x H x W x C out.
+    ///
+    /// The feature of a picture does not depend on what else is in its batch.
+    ///
+    /// # Errors
+    /// The pictures have another size than the network takes, or the device failed.
+    fn extract(&mut self, batch: ImageBatch) -> Result<FeatureBatch, EngineError>;
+
+    /// Another extractor on the same weights, for another thread.
+    fn fork(&self) -> Box<dyn FeatureExtractor>;
+}
+
+impl dyn FeatureExtractor {
+    /// `count` extractors on the same weights, this one among them: one for each worker.
+    #[must_use]
+    pub fn forks(self: Box<Self>, count: usize) -> Vec<Box<Self>> {
+        let mut engines: Vec<_> = (1..count).map(|_| self.fork()).collect();
+        engines.push(self);
+        engines
+    }
+}
+
+/// Opens an engine for `weights`.
+///
+/// # Errors
+/// The engine is not built in, or its device cannot be used.
+pub fn open(backend: Backend, weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
+    match backend {
+        #[cfg(feature = "flex")]
+        Backend::Auto | Backend::Flex => Ok(Box::new(burn::BurnExtractor::flex(weights))),
+        #[cfg(not(feature = "flex"))]
+        Backend::Auto | Backend::Flex => {
+            let _ = weights;
+            Err(EngineError::NotBuilt("flex"))
+        }
+    }
+}

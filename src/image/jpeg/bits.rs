@@ -1,0 +1,131 @@
+//! The bits of Huffman-coded data.
+//!
+//! Reading runs ahead in the same steps as libjpeg's, because a file that ends within the read-ahead is rejected even
+//! if its last bits were not needed. A marker ends the data: what is wanted beyond it are zero bits, and
+//! [`Bits::exhausted`] tells the scan to leave the rest of the interval as it is.
+
+use super::{
+    huffman::{Decoder, LOOKAHEAD},
+    source::{Halt, Source},
+};
+
+/// Reading stops at this many bits or more; it fits 64 together with a byte that is on its way.
+const FULL: u32 = 57;
+
+/// The bits that were read ahead.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Bits {
+    /// The lower `left` bits are yet to be used; those above are stale.
+    buffer: u64,
+    left: u32,
+    /// A marker came before the data was complete.
+    pub(super) exhausted: bool,
+}
+
+impl Bits {
+    /// Makes sure that `wanted` bits are there; 0 only tops up.
+    #[inline]
+    fn fill(&mut self, source: &mut Source, wanted: u32) -> Result<(), Halt> {
+        if source.unread_marker == 0
+            && let Some(chunk) = source.data.get(source.position..).and_then(<[u8]>::first_chunk::<8>)
+        {
+            let word = u64::from_be_bytes(*chunk);
+            let holds_ff = word & !(word.wrapping_add(0x0101_0101_0101_0101)) & 0x8080_8080_8080_8080;
+            if holds_ff == 0 {
+                let bytes = (64 - self.left) / 8;
+                self.buffer = if bytes == 8 { word } else { self.buffer << (8 * bytes) | word >> (64 - 8 * bytes) };
+                self.left += 8 * bytes;
+                source.position += bytes as usize;
+                return Ok(());
+            }
+        }
+        self.fill_bytewise(source, wanted)
+    }
+
+    /// [`Bits::fill`] where stuffed bytes, markers or the end of the file may come.
+    #[cold]
+    fn fill_bytewise(&mut self, source: &mut Source, wanted: u32) -> Result<(), Halt> {
+        while source.unread_marker == 0 && self.left < FULL {
+            let mut byte = source.byte()?;
+            if byte == 0xff {
+                while byte == 0xff {
+                    byte = source.byte()?;
+                }
+                if byte != 0 {
+                    source.unread_marker = byte;
+                    break;
+                }
+                byte = 0xff;
+            }
+            self.buffer = self.buffer << 8 | u64::from(byte);
+            self.left += 8;
+        }
+        if self.left < wanted {
+            if !self.exhausted {
+                source.warnings.note("compressed data ends at a marker too early");
+                self.exhausted = true;
+            }
+            self.buffer <<= FULL - self.left;
+            self.left = FULL;
+        }
+        Ok(())
+    }
+
+    /// The next `count` bits, 1 to 16, as a number.
+    #[inline]
+    pub(super) fn take(&mut self, source: &mut Source, count: u32) -> Result<i32, Halt> {
+        if self.left < count {
+            self.fill(source, count)?;
+        }
+        self.left -= count;
+        Ok((self.buffer >> self.left) as i32 & ((1 << count) - 1))
+    }
+
+    /// The next `size` bits as a signed number of that many bits (T.81, F.2.2.1, EXTEND).
+    #[inline]
+    pub(super) fn take_signed(&mut self, source: &mut Source, size: u32) -> Result<i32, Halt> {
+        let value = self.take(source, size)?;
+        let negative = (value - (1 << (size - 1))) >> 31; // all ones if the first bit is 0
+        Ok(value + (negative & ((-1 << size) + 1)))
+    }
+
+    /// The next symbol of a Huffman code.
+    #[inline]
+    pub(super) fn symbol(&mut self, source: &mut Source, table: &Decoder) -> Result<u8, Halt> {
+        if self.left < LOOKAHEAD {
+            self.fill(source, 0)?;
+            if self.left < LOOKAHEAD {
+                return self.symbol_bitwise(source, table, 1);
+            }
+        }
+        let entry = table.lookup[(self.buffer >> (self.left - LOOKAHEAD)) as usize & 0xff];
+        let length = u32::from(entry >> 8);
+        if length > LOOKAHEAD {
+            return self.symbol_bitwise(source, table, length);
+        }
+        self.left -= length;
+        Ok(entry as u8)
+    }
+
+    /// A symbol of at least `length` bits, or near the end of the data.
+    #[inline(never)]
+    fn symbol_bitwise(&mut self, source: &mut Source, table: &Decoder, length: u32) -> Result<u8, Halt> {
+        let mut length = length;
+        let mut code = self.take(source, length)?;
+        while code > table.max_code[length as usize] {
+            code = code << 1 | self.take(source, 1)?;
+            length += 1;
+        }
+        if length > 16 {
+            source.warnings.note("a Huffman code that means nothing");
+            return Ok(0); // libjpeg goes on as if it were the shortest possible symbol
+        }
+        Ok(table.symbols[(code + table.offset[length as usize]) as usize & 0xff])
+    }
+
+    /// Drops what was read ahead, at a restart.
+    pub(super) fn discard(&mut self, source: &mut Source) {
+        source.discarded += self.left as usize / 8;
+        self.left = 0;
+    }
+}

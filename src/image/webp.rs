@@ -1,0 +1,36 @@
+//! WebP. TensorFlow accepts it (as a batch of one); the lossy pixels here may differ from libwebp's by a few levels.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, codecs::webp::WebPDecoder, error::ImageError};
+
+use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
+
+/// Decodes a WebP file of one frame.
+pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
+    let decoder = WebPDecoder::new(Cursor::new(data)).map_err(|error| reject(&error, None))?;
+    let (width, height) = decoder.dimensions();
+    let size = Some((width as usize, height as usize));
+    if u64::from(width) * u64::from(height) >= MAX_SAMPLES {
+        let detail = format!("{width} x {height} pixels");
+        return Err(Rejection::new(Reason::TooLarge, Format::WebP, detail).with_size(size));
+    }
+    if decoder.has_animation() {
+        return Err(Rejection::new(Reason::Animated, Format::WebP, "").with_size(size));
+    }
+    let rgb = match DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))? {
+        DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
+        DynamicImage::ImageRgba8(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        other => other.into_rgb8().into_raw(),
+    };
+    Ok(Picture { width: width as usize, height: height as usize, format: Format::WebP, rgb })
+}
+
+fn reject(error: &ImageError, size: Option<(usize, usize)>) -> Rejection {
+    let reason = match error {
+        ImageError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof => Reason::Truncated,
+        ImageError::Limits(_) => Reason::TooLarge,
+        _ => Reason::CorruptData,
+    };
+    Rejection::new(reason, Format::WebP, error.to_string()).with_size(size)
+}

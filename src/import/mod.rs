@@ -1,0 +1,9 @@
+//! Readers of other programs' weight files, for `cargo xtask import-weights`.
+//!
+//! An importer ends in [`Weights`](crate::model::Weights), so whatever a source calls its tensors, and however it pads,
+//! normalises and lays out its data, nothing behind this module knows of it.
+
+mod error;
+pub mod onnx;
+
+pub use error::{ImportError, Refusal};

@@ -1,0 +1,97 @@
+//! Weights from an ONNX model, whoever exported it.
+//!
+//! The graph is matched by structure, never by names: [`file`] reads, [`graph`] folds constants, [`walk`] follows the
+//! data beside an architecture's table, [`tensors`] folds batch normalisation, [`recipe`] recognises preprocessing.
+//! Exporters differ in all of it (batch norms folded, half folded or explicit; pads in the convolution, before it, or
+//! computed; N, H, W, C or N, C, H, W), but not in what the network does.
+
+mod affine;
+mod array;
+mod file;
+mod fold;
+mod graph;
+mod index;
+mod node;
+mod padding;
+mod pooled;
+pub mod proto;
+mod recipe;
+mod tensors;
+mod walk;
+
+use std::path::Path;
+
+use self::file::ModelFile;
+use self::graph::Graph;
+use self::proto::ModelProto;
+use super::{ImportError, Refusal};
+use crate::image::resize::Recipe;
+use crate::model::{Architecture, Metadata, Provenance, Weights};
+
+/// What the file itself cannot tell.
+#[derive(Clone, Debug, Default)]
+pub struct OnnxOptions {
+    /// Which network it must be; without it the graph decides.
+    pub architecture: Option<Architecture>,
+    /// The weights' licence, an SPDX expression where one is known.
+    pub license: Option<String>,
+    /// How a picture gets the network's size; without it the architecture's usual way.
+    pub resize: Option<Recipe>,
+}
+
+/// Reads the weights of an architecture that petrec knows from an ONNX file and the data file beside it, if it has one.
+///
+/// # Errors
+/// [`ImportError`] names the file and the first node or tensor that is damaged, missing or not what the architecture
+/// has in its place.
+pub fn import_onnx(path: &Path, options: &OnnxOptions) -> Result<Weights, ImportError> {
+    let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
+    let ModelFile { mut model, external, sha256, size } = ModelFile::read(path)?;
+    let source = Provenance {
+        exporter: exporter(&model),
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        license: options.license.clone().unwrap_or_else(|| "unknown".into()),
+        sha256,
+    };
+    let proto = model.graph.take().ok_or_else(|| refused(Refusal::Damaged { problem: "it holds no graph".into() }))?;
+    // Folding may make as many values as the file has bytes, and what a few small shapes need.
+    let graph = Graph::new(proto, external, size.saturating_add(1 << 16)).map_err(refused)?;
+
+    let (architecture, found) = matched(&graph, options.architecture)
+        .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
+    let tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
+    let mut preprocess = recipe::recipe(&found.front, architecture, found.padding)
+        .map_err(|problem| refused(Refusal::Damaged { problem }))?;
+    preprocess.resize = options.resize.unwrap_or(preprocess.resize);
+    Weights::new(Metadata::new(architecture, found.padding, preprocess, source), tensors)
+        .map_err(|source| ImportError::Weights { path: path.into(), source })
+}
+
+/// The architecture that the graph is. Where it is none, the one that agrees with it for longest says why not.
+fn matched(
+    graph: &Graph,
+    wanted: Option<Architecture>,
+) -> Result<(Architecture, walk::Match<'_>), (Architecture, Refusal)> {
+    let candidates = wanted.as_ref().map_or(Architecture::ALL.as_slice(), std::slice::from_ref);
+    let mut mismatches = Vec::new();
+    for &architecture in candidates {
+        match walk::walk(graph, &architecture.network()) {
+            Ok(found) => return Ok((architecture, found)),
+            Err(mismatch) => mismatches.push((architecture, mismatch)),
+        }
+    }
+    // Reversed, because of several that came equally far the first one speaks.
+    let closest = mismatches.into_iter().rev().max_by_key(|(_, mismatch)| mismatch.agreed);
+    let (architecture, mismatch) = closest.expect("there is a candidate");
+    Err((architecture, mismatch.refusal))
+}
+
+/// The program that wrote the file, with its version.
+fn exporter(model: &ModelProto) -> String {
+    const LIMIT: usize = 100; // a hostile file must not fill the weight file's header
+    let text = format!("{} {}", model.producer_name, model.producer_version);
+    match text.trim() {
+        "" => "unknown".into(),
+        text => text.chars().filter(|character| !character.is_control()).take(LIMIT).collect(),
+    }
+}

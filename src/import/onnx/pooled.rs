@@ -1,0 +1,117 @@
+//! The shape of a squeezed value: one number per channel, in whatever axes an exporter leaves it.
+//!
+//! Between the mean over the picture and the next convolution exporters squeeze, reshape and transpose; all of that is
+//! without effect as long as it ends in N, C, 1, 1, and that is what this follows.
+
+use super::graph::Graph;
+use super::index::{permutation, squeezed, unsqueezed};
+use super::proto::NodeProto;
+use crate::import::Refusal;
+
+/// Stands for the batch in a shape: its length is nobody's concern.
+const BATCH: usize = 0;
+
+/// A shape whose axes are the batch, the channels and ones.
+#[derive(Clone, Debug)]
+pub(super) struct Pooled {
+    shape: Vec<usize>,
+    channels: usize,
+}
+
+impl Pooled {
+    /// N, C, 1, 1.
+    pub(super) fn new(channels: usize) -> Self {
+        Self { shape: vec![BATCH, channels, 1, 1], channels }
+    }
+
+    /// The mean over the picture that `node` takes of N, C, H, W; absent where it is nothing of the kind.
+    pub(super) fn mean(graph: &Graph, node: &NodeProto, channels: usize) -> Result<Option<Self>, Refusal> {
+        let pooled = Self::new(channels);
+        match node.op() {
+            "GlobalAveragePool" => Ok(Some(pooled)),
+            "ReduceMean" => {
+                let axes = integers(graph, node, 1, "axes")?.unwrap_or_default();
+                let mut sorted: Vec<i64> =
+                    axes.iter().map(|&axis| if axis < 0 { axis.saturating_add(4) } else { axis }).collect();
+                sorted.sort_unstable();
+                if sorted != [2, 3] {
+                    return Err(node.refuse(format!("it takes the mean over axes {axes:?}"), "axes [2, 3]"));
+                }
+                let shape = if node.int("keepdims").unwrap_or(1) == 0 { vec![BATCH, channels] } else { pooled.shape };
+                Ok(Some(Self { shape, channels }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a convolution can take it.
+    pub(super) fn is_picture(&self) -> bool {
+        self.shape == [BATCH, self.channels, 1, 1]
+    }
+
+    /// Applies a node that only changes the shape; false where it is nothing of the kind.
+    pub(super) fn apply(&mut self, graph: &Graph, node: &NodeProto) -> Result<bool, Refusal> {
+        let shape = match node.op() {
+            "Squeeze" => squeezed(&self.shape, integers(graph, node, 1, "axes")?.as_deref()),
+            "Unsqueeze" => integers(graph, node, 1, "axes")?.and_then(|axes| unsqueezed(&self.shape, &axes)),
+            "Transpose" => (node.ints("perm").and_then(|perm| permutation(perm, self.shape.len())))
+                .map(|perm| perm.iter().map(|&axis| self.shape[axis]).collect()),
+            "Reshape" => integers(graph, node, 1, "shape")?.and_then(|target| self.reshaped(&target)),
+            _ => return Ok(false),
+        };
+        let expected = || format!("a shape of the batch, {} channels and ones", self.channels);
+        self.shape = shape.ok_or_else(|| node.refuse("its shape cannot be followed", expected()))?;
+        Ok(true)
+    }
+
+    /// The first axis stays the batch; of the others, 0 keeps a length and one -1 takes what is left.
+    fn reshaped(&self, target: &[i64]) -> Option<Vec<usize>> {
+        let (batch, rest) = target.split_first()?;
+        let free = target.iter().filter(|&&length| length == -1).count();
+        if self.shape.first() != Some(&BATCH) || ![-1, 0, 1].contains(batch) || free > 1 {
+            return None;
+        }
+        let kept = |(axis, &length): (usize, &i64)| match length {
+            0 => self.shape.get(axis + 1).copied().map(Some),
+            -1 => Some(None),
+            length => usize::try_from(length).ok().map(Some),
+        };
+        let lengths: Vec<Option<usize>> = rest.iter().enumerate().map(kept).collect::<Option<_>>()?;
+        let left = if lengths.contains(&Some(self.channels)) { 1 } else { self.channels };
+        let lengths: Vec<usize> = lengths.into_iter().map(|length| length.unwrap_or(left)).collect();
+        let wide: Vec<usize> = lengths.iter().copied().filter(|&length| length != 1).collect();
+        (wide == [self.channels]).then(|| [&[BATCH], lengths.as_slice()].concat())
+    }
+}
+
+/// Whole numbers from a constant input or, in older operator sets, from an attribute.
+pub(super) fn integers(
+    graph: &Graph,
+    node: &NodeProto,
+    input: usize,
+    attribute: &str,
+) -> Result<Option<Vec<i64>>, Refusal> {
+    let Some(name) = node.input_name(input) else { return Ok(node.ints(attribute).map(<[i64]>::to_vec)) };
+    let constant = graph.constant(name)?;
+    match constant.as_deref().and_then(|array| array.as_integers()) {
+        Some(values) => Ok(Some(values.to_vec())),
+        None => Err(node.refuse(format!("its {attribute} are computed"), "constant whole numbers")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reshapes_are_followed_as_exporters_write_them() {
+        let flat = Pooled { shape: vec![BATCH, 8], channels: 8 };
+
+        assert_eq!(flat.reshaped(&[-1, 8, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[0, -1, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[1, 1, 1, 8]), Some(vec![BATCH, 1, 1, 8]));
+        assert_eq!(flat.reshaped(&[0, 0, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[-1, 4, 2, 1]), None);
+        assert_eq!(flat.reshaped(&[8, -1]), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! EfficientNetB0 with weights that any language can make again bit for bit, so that parity tests need no weight file.
+//!
+//! Each Keras variable is a splitmix64 stream seeded by the FNV-1a hash of its name; no transcendental function is
+//! involved. `tests/reference/seeded_b0.py` is the same recipe on the Keras side.
+
+use std::collections::BTreeMap;
+
+use super::{Architecture, BatchNorm, Convolution, Metadata, Padding, Preprocess, Provenance, Tensor, Weights};
+
+const SEED: u64 = 20_210_513;
+/// Keras' `BatchNormalization(epsilon=1e-3)` throughout EfficientNet.
+const EPSILON: f64 = 1e-3;
+/// What a uniform number in 0..1 becomes for gamma and variance.
+const POSITIVE: fn(f64) -> f64 = |u| 0.5 + u;
+/// And for beta, mean and bias.
+const SMALL: fn(f64) -> f64 = |u| 0.4 * (u - 0.5);
+
+/// Makes EfficientNetB0 with the seeded recipe's weights, Keras' padding and Keras' preprocessing.
+#[must_use]
+pub fn seeded_b0() -> Weights {
+    let architecture = Architecture::EfficientNetB0;
+    let mut tensors = BTreeMap::new();
+    for conv in architecture.network().convolutions() {
+        let (mut weight, mut bias) = (kernel(conv), vec![0.0; conv.output]);
+        match batch_norm_name(&conv.name) {
+            Some(name) => {
+                let variable = |variable, recipe| vector(&format!("{name}/{variable}"), conv.output, recipe);
+                let norm = BatchNorm {
+                    gamma: &variable("gamma", POSITIVE),
+                    beta: &variable("beta", SMALL),
+                    mean: &variable("moving_mean", SMALL),
+                    variance: &variable("moving_variance", POSITIVE),
+                    epsilon: EPSILON,
+                };
+                norm.fold(&mut weight, &mut bias);
+            }
+            None => bias = vector(&format!("{}/bias", keras_name(&conv.name)), conv.output, SMALL),
+        }
+        tensors.insert(conv.weight_name(), Tensor::new(conv.weight_shape().to_vec(), weight));
+        tensors.insert(conv.bias_name(), Tensor::new(vec![conv.output], bias));
+    }
+    let metadata = Metadata::new(
+        architecture,
+        Padding::Same,
+        Preprocess::keras(),
+        Provenance {
+            exporter: "petrec's seeded recipe".into(),
+            file: "none".into(),
+            license: "MIT OR Apache-2.0".into(),
+            sha256: String::new(),
+        },
+    );
+    Weights::new(metadata, tensors).expect("the recipe makes every tensor of the table")
+}
+
+/// `stem` -> `stem_conv`, `block2a.depthwise` -> `block2a_dwconv`, as Keras names the layers.
+fn keras_name(name: &str) -> String {
+    match name.split_once('.') {
+        None if name == "stem" => "stem_conv".into(),
+        None => "top_conv".into(),
+        Some((block, "expand")) => format!("{block}_expand_conv"),
+        Some((block, "depthwise")) => format!("{block}_dwconv"),
+        Some((block, "project")) => format!("{block}_project_conv"),
+        Some((block, squeeze_excite)) => format!("{block}_{squeeze_excite}"),
+    }
+}
+
+/// The batch normalisation after a convolution, as Keras names it; squeeze-excite has none.
+fn batch_norm_name(name: &str) -> Option<String> {
+    match name.split_once('.') {
+        None if name == "stem" => Some("stem_bn".into()),
+        None => Some("top_bn".into()),
+        Some((block, "expand")) => Some(format!("{block}_expand_bn")),
+        Some((block, "depthwise")) => Some(format!("{block}_bn")),
+        Some((block, "project")) => Some(format!("{block}_project_bn")),
+        Some(_) => None,
+    }
+}
+
+/// The kernel in OIHW. Keras counts its values in HWIO, or H, W, C, 1 for a depthwise one: in both cases the
+/// row-major order is kernel row, kernel column, then `per_tap` values.
+fn kernel(conv: &Convolution) -> Vec<f32> {
+    let [output, input, height, width] = conv.weight_shape();
+    let fan_in = height * width * input;
+    let limit = (6.0 / fan_in as f64).sqrt();
+    let stream = Stream::new(&format!("{}/kernel", keras_name(&conv.name)));
+    let mut weight = vec![0.0; output * input * height * width];
+    let taps = height * width;
+    for (i, u) in stream.take(weight.len()).enumerate() {
+        let (tap, channel) = (i / (input * output), i % (input * output));
+        let (from, to) = (channel / output, channel % output);
+        weight[(to * input + from) * taps + tap] = ((2.0 * u - 1.0) * limit) as f32;
+    }
+    weight
+}
+
+fn vector(key: &str, count: usize, recipe: fn(f64) -> f64) -> Vec<f32> {
+    Stream::new(key).take(count).map(|u| recipe(u) as f32).collect()
+}
+
+/// Numbers in 0..1 with 24 bits each: splitmix64 (Steele et al. 2014) from a state that is the key's FNV-1a hash.
+struct Stream(u64);
+
+impl Stream {
+    fn new(key: &str) -> Self {
+        let hash = key
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        Self(hash ^ SEED)
+    }
+}
+
+impl Iterator for Stream {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        Some((z >> 40) as f64 / f64::from(1 << 24))
+    }
+}

@@ -1,0 +1,324 @@
+//! A weight file: safetensors that everybody can open, with one `petrec` entry of metadata that tells what it is.
+//!
+//! Promises: the same weights give the same bytes, a file that was cut or altered anywhere is refused by name, and a
+//! [`Weights`] value holds every tensor of its architecture's table in the right shape and nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::{Architecture, Convolution, Network, Padding, Preprocess};
+
+/// The version of the metadata below; a reader refuses any other.
+const FORMAT: u32 = 1;
+/// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
+const METADATA_KEY: &str = "petrec";
+/// Stands in the place of the checksum while the checksum is computed.
+const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// EfficientNet-Lite0 with ImageNet weights, for a first run without any download.
+const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
+
+/// Why weights could not be read, checked or written.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not a whole weight file of ours.
+    #[error("{name}: not a usable weight file: {problem}; import it again with 'cargo xtask import-weights'")]
+    Damaged {
+        /// The file, or `built-in weights`.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tensor is absent, superfluous, of another shape, or holds a NaN or an infinity.
+    #[error("{tensor}: {problem}")]
+    Tensor {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong with it and what was expected.
+        problem: String,
+    },
+}
+
+/// Where weights came from, for whoever asks in a year.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The program that wrote the source file, with its version.
+    pub exporter: String,
+    /// Name of the source file, without its folder.
+    pub file: String,
+    /// The licence of the weights, as an SPDX expression where one is known.
+    pub license: String,
+    /// SHA-256 of the source file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What a weight file says of itself. The fields are in alphabetical order because the JSON's are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Which network the tensors belong to.
+    pub architecture: Architecture,
+    /// Version of this metadata.
+    pub format: u32,
+    /// Where strided convolutions pad.
+    pub padding: Padding,
+    /// The petrec version that wrote the file.
+    pub petrec: String,
+    /// From picture to input.
+    pub preprocess: Preprocess,
+    /// SHA-256 of the whole file, computed with this field as 64 zeros.
+    pub sha256: String,
+    /// Where the weights came from.
+    pub source: Provenance,
+}
+
+impl Metadata {
+    /// Metadata of new weights; the checksum is filled in by [`Weights::to_bytes`].
+    #[must_use]
+    pub fn new(architecture: Architecture, padding: Padding, preprocess: Preprocess, source: Provenance) -> Self {
+        Self {
+            architecture,
+            format: FORMAT,
+            padding,
+            petrec: env!("CARGO_PKG_VERSION").into(),
+            preprocess,
+            sha256: NO_CHECKSUM.into(),
+            source,
+        }
+    }
+}
+
+/// One array of f32 in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Length of each axis; OIHW for a weight, one axis for a bias.
+    pub shape: Vec<usize>,
+    /// As many values as the shape's product.
+    pub values: Vec<f32>,
+}
+
+impl Tensor {
+    /// Joins shape and values.
+    #[must_use]
+    pub fn new(shape: Vec<usize>, values: Vec<f32>) -> Self {
+        Self { shape, values }
+    }
+}
+
+/// A network's numbers, complete and checked.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    metadata: Metadata,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Checks `tensors` against the architecture's table.
+    ///
+    /// # Errors
+    /// [`WeightsError::Tensor`] names the first tensor that is absent, superfluous, of another shape or not finite.
+    pub fn new(metadata: Metadata, tensors: BTreeMap<String, Tensor>) -> Result<Self, WeightsError> {
+        let network = metadata.architecture.network();
+        check(&network, &tensors)?;
+        Ok(Self { metadata, tensors })
+    }
+
+    /// EfficientNet-Lite0's ImageNet weights, which every petrec carries.
+    ///
+    /// # Errors
+    /// None in a program that was built from an undamaged tree.
+    pub fn built_in_lite0() -> Result<Self, WeightsError> {
+        Self::from_bytes(LITE0, "built-in weights")
+    }
+
+    /// Reads a weight file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not a weight file, was cut or altered, or does not hold its architecture.
+    pub fn load(path: &Path) -> Result<Self, WeightsError> {
+        let bytes = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+        Self::from_bytes(&bytes, &path.display().to_string())
+    }
+
+    /// Reads the bytes of a weight file; `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
+        let damaged = |problem: String| WeightsError::Damaged { name: name.into(), problem };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
+        let json = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
+        let json = json.ok_or_else(|| damaged("it has no 'petrec' metadata (it may be another program's)".into()))?;
+        let metadata = parse_metadata(json).map_err(&damaged)?;
+        if checksum(bytes, &metadata.sha256) != metadata.sha256 {
+            return Err(damaged("its checksum does not match its content (cut off or altered)".into()));
+        }
+
+        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
+        let mut tensors = BTreeMap::new();
+        for (tensor, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(damaged(format!("{tensor} holds {:?}, expected F32", view.dtype())));
+            }
+            let values = view.data().as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
+            tensors.insert(tensor, Tensor::new(view.shape().to_vec(), values));
+        }
+        Self::new(metadata, tensors).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// The bytes of a weight file: the same for the same weights, on every machine.
+    ///
+    /// # Errors
+    /// None that checked weights can cause; what safetensors reports is passed on.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        let written = self.serialise(NO_CHECKSUM)?;
+        self.serialise(&checksum(&written, NO_CHECKSUM))
+    }
+
+    fn serialise(&self, sha256: &str) -> Result<Vec<u8>, WeightsError> {
+        let failed = |problem: String| WeightsError::Damaged { name: "new weights".into(), problem };
+        let metadata = Metadata { sha256: sha256.into(), ..self.metadata.clone() };
+        let json = serde_json::to_string(&metadata).map_err(|error| failed(error.to_string()))?;
+        let data: BTreeMap<&str, Vec<u8>> = (self.tensors.iter())
+            .map(|(name, tensor)| (name.as_str(), tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let views = self.tensors.iter().map(|(name, tensor)| {
+            TensorView::new(Dtype::F32, tensor.shape.clone(), &data[name.as_str()]).map(|view| (name, view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.to_string()))?;
+        let header = HashMap::from([(METADATA_KEY.to_owned(), json)]);
+        safetensors::serialize(views, Some(header)).map_err(|error| failed(error.to_string()))
+    }
+
+    /// What the file says of itself.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The table these weights belong to.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        self.metadata.architecture.network()
+    }
+
+    /// A convolution's weight (OIHW) and bias.
+    ///
+    /// # Panics
+    /// Where `conv` is not of this architecture's table.
+    #[must_use]
+    pub fn of(&self, conv: &Convolution) -> (&Tensor, &Tensor) {
+        (&self.tensors[&conv.weight_name()], &self.tensors[&conv.bias_name()])
+    }
+}
+
+fn parse_metadata(json: &str) -> Result<Metadata, String> {
+    /// Read first, so that a newer file is refused for its version and not for a field nobody knows.
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let version: Version = serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))?;
+    if version.format != FORMAT {
+        return Err(format!("its format is version {}, this petrec reads version {FORMAT}", version.format));
+    }
+    serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))
+}
+
+/// SHA-256 of `bytes` with the first occurrence of `stored` read as zeros.
+fn checksum(bytes: &[u8], stored: &str) -> String {
+    let mut hasher = Sha256::new();
+    match bytes.windows(stored.len()).position(|window| window == stored.as_bytes()) {
+        Some(at) if stored.len() == NO_CHECKSUM.len() => {
+            hasher.update(&bytes[..at]);
+            hasher.update(NO_CHECKSUM);
+            hasher.update(&bytes[at + stored.len()..]);
+        }
+        _ => hasher.update(bytes),
+    }
+    crate::hex(&hasher.finalize())
+}
+
+fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
+    let refuse = |tensor: &str, problem: String| WeightsError::Tensor { tensor: tensor.into(), problem };
+    let mut expected = 0;
+    for conv in network.convolutions() {
+        let shapes = [(conv.weight_name(), conv.weight_shape().to_vec()), (conv.bias_name(), vec![conv.output])];
+        for (name, shape) in shapes {
+            expected += 1;
+            let tensor = tensors.get(&name).ok_or_else(|| refuse(&name, format!("missing, expected {shape:?}")))?;
+            if tensor.shape != shape || tensor.values.len() != shape.iter().product::<usize>() {
+                return Err(refuse(&name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
+            }
+            if !tensor.values.iter().all(|value| value.is_finite()) {
+                return Err(refuse(&name, "holds a value that is not finite".into()));
+            }
+        }
+    }
+    if tensors.len() != expected {
+        let known: Vec<_> = network.convolutions().flat_map(|c| [c.weight_name(), c.bias_name()]).collect();
+        if let Some(extra) = tensors.keys().find(|name| !known.contains(name)) {
+            return Err(refuse(extra, "is not part of this architecture".into()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::seeded_b0;
+
+    #[test]
+    fn weights_survive_the_file_and_give_the_same_bytes_each_time() {
+        let weights = seeded_b0();
+
+        let bytes = weights.to_bytes().expect("serialises");
+        let read = Weights::from_bytes(&bytes, "test").expect("reads back");
+
+        assert_eq!(read.tensors, weights.tensors);
+        assert_eq!(read.metadata.preprocess, weights.metadata.preprocess);
+        assert_eq!(read.to_bytes().expect("serialises"), bytes);
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_refused() {
+        let bytes = seeded_b0().to_bytes().expect("serialises");
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+        let positions = (0..header).step_by(97).chain((header..bytes.len()).step_by(bytes.len() / 20));
+
+        for at in positions {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            assert!(Weights::from_bytes(&damaged, "test").is_err(), "byte {at}");
+        }
+        assert!(Weights::from_bytes(&bytes[..bytes.len() - 1], "test").is_err());
+    }
+
+    #[test]
+    fn another_format_version_is_refused_for_its_version() {
+        let weights = seeded_b0();
+        let metadata = Metadata { format: 2, ..weights.metadata.clone() };
+        let newer = Weights { metadata, ..weights }.to_bytes().expect("serialises");
+
+        let error = Weights::from_bytes(&newer, "test").expect_err("must be refused");
+
+        assert!(error.to_string().contains("version 2"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What happened to every file of a run, for people and for machines.
+//!
+//! The JSON object is documented in `docs/report.md`; `validate` and `convert` write the same one.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::dataset::{Dataset, ImageFile, display_path};
+use crate::image::{Accept, Format, Picture, Rejection};
+
+/// What was decided about one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It decodes as the policy demands.
+    Accepted,
+    /// It does not; the reason code says why.
+    Rejected,
+}
+
+/// One file of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// The path, openable from the folder where petrec ran. Bytes that are not UTF-8 are replaced.
+    pub path: String,
+    /// Name of its class, where the data set has classes.
+    pub class: Option<String>,
+    /// Accepted or rejected.
+    pub verdict: Verdict,
+    /// The reason code of a rejected file: `E_EMPTY`.
+    pub reason: Option<&'static str>,
+    /// The reason in words.
+    pub detail: Option<String>,
+    /// What the first bytes say it is, whatever its name.
+    pub format: Format,
+    /// Pixels across, where the header was readable.
+    pub width: Option<usize>,
+    /// Pixels down, where the header was readable.
+    pub height: Option<usize>,
+    /// Where `--quarantine` moved it.
+    pub quarantined: Option<String>,
+}
+
+impl FileReport {
+    /// Writes down what became of `file`.
+    #[must_use]
+    pub fn new(dataset: &Dataset, file: &ImageFile, outcome: Result<&Picture, &Rejection>) -> Self {
+        let (verdict, format, size) = match outcome {
+            Ok(picture) => (Verdict::Accepted, picture.format, Some((picture.width, picture.height))),
+            Err(rejection) => (Verdict::Rejected, rejection.format, rejection.size),
+        };
+        let rejection = outcome.err();
+        Self {
+            path: file.path.to_string_lossy().into_owned(),
+            class: file.label.map(|label| dataset.classes[label].clone()),
+            verdict,
+            reason: rejection.map(|rejection| rejection.reason.code()),
+            detail: rejection.map(|rejection| rejection.detail.clone()),
+            format,
+            width: size.map(|(width, _)| width),
+            height: size.map(|(_, height)| height),
+            quarantined: None,
+        }
+    }
+}
+
+/// How many files of some kind were taken and how many were not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Files looked at.
+    pub files: usize,
+    /// Files that decode.
+    pub accepted: usize,
+    /// Files that do not.
+    pub rejected: usize,
+}
+
+impl Counts {
+    fn add(&mut self, verdict: Verdict) {
+        self.files += 1;
+        match verdict {
+            Verdict::Accepted => self.accepted += 1,
+            Verdict::Rejected => self.rejected += 1,
+        }
+    }
+}
+
+/// Counts of one class.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassReport {
+    /// The class's name.
+    pub name: String,
+    /// Its label.
+    pub label: usize,
+    /// Its files.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// What happened to every file of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of petrec that wrote this.
+    pub petrec: &'static str,
+    /// The policy that was applied.
+    pub accept: Accept,
+    /// All files together.
+    pub counts: Counts,
+    /// The same by class, in label order; empty where the data set has no classes.
+    pub classes: Vec<ClassReport>,
+    /// Rejected files by reason code.
+    pub reasons: BTreeMap<&'static str, usize>,
+    /// What was passed over while listing the data set, a line each.
+    pub notes: Vec<String>,
+    /// Every file, in the data set's order.
+    pub files: Vec<FileReport>,
+}
+
+impl Report {
+    /// A report without files yet.
+    #[must_use]
+    pub fn new(dataset: &Dataset, accept: Accept) -> Self {
+        let class = |(label, name): (usize, &String)| ClassReport { name: name.clone(), label, counts: Counts::default() };
+        Self {
+            petrec: env!("CARGO_PKG_VERSION"),
+            accept,
+            counts: Counts::default(),
+            classes: dataset.classes.iter().enumerate().map(class).collect(),
+            reasons: BTreeMap::new(),
+            notes: dataset.notes.iter().map(ToString::to_string).collect(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Adds the next file of the data set's order.
+    pub fn push(&mut self, label: Option<usize>, file: FileReport) {
+        self.counts.add(file.verdict);
+        if let Some(label) = label {
+            self.classes[label].counts.add(file.verdict);
+        }
+        if let Some(code) = file.reason {
+            *self.reasons.entry(code).or_default() += 1;
+        }
+        self.files.push(file);
+    }
+}
+
+/// The line that a person reads about a rejected file: `Dog/11702.jpg: the file is empty (E_EMPTY)`.
+#[must_use]
+pub fn rejection_line(file: &ImageFile, rejection: &Rejection) -> String {
+    format!("{}: {rejection}", display_path(&file.relative))
+}

@@ -1,0 +1,19 @@
+//! TFRecord files and the `tf.train.Example` messages in them, without TensorFlow and without protoc.
+//!
+//! The framing (lengths and checksums) is in [`framing`], the messages are in [`proto`], [`Writer`] and [`Reader`] move
+//! whole records, and [`RecordLayout`] is the fast way from one picture's features to the bytes of its `Example`: the
+//! same bytes that the general encoder makes. Sources: TensorFlow's `record_writer.cc`, `crc32c.h`, `example.proto` and
+//! `feature.proto`.
+
+mod example;
+pub mod framing;
+pub mod proto;
+mod reader;
+mod writer;
+
+pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
+/// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
+pub use prost::Message;
+pub use proto::Example;
+pub use reader::{Damage, ReadError, Reader};
+pub use writer::Writer;

@@ -1,0 +1,335 @@
+//! Reading records back, with every checksum checked.
+//!
+//! A damaged or hostile file costs one error and no memory to speak of: a record's buffer grows with the bytes that are
+//! really there, whatever length its header claims.
+
+use std::io::{self, ErrorKind, Read};
+use std::iter::FusedIterator;
+
+use super::framing::{self, FOOTER_LEN, HEADER_LEN};
+
+// A header's claim is believed up to here without seeing the bytes: enough for a B0 record in one allocation.
+const TRUSTED_LEN: u64 = 1 << 20;
+
+/// Iterates over the records of one file and checks both checksums of each; ends after the first error.
+///
+/// It reads each record in three reads, two of them of a few bytes: give it a [`std::io::BufReader`].
+#[derive(Debug)]
+pub struct Reader<R: Read> {
+    inner: R,
+    record: u64,
+    offset: u64,
+    done: bool,
+}
+
+/// A record that could not be read: which, where, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("record {record} (from byte {offset}): {damage}")]
+pub struct ReadError {
+    /// The record's number in its file, from 0.
+    pub record: u64,
+    /// Where the record starts: bytes from the start of the file.
+    pub offset: u64,
+    /// What is wrong; its text is part of this error's own.
+    pub damage: Damage,
+}
+
+/// What can be wrong with a record.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The file ends inside the 12 bytes before the data.
+    #[error(
+        "the file ends after {found} of the 12 header bytes: it was cut short; \
+         write it again, or keep the records before this one"
+    )]
+    TruncatedHeader {
+        /// Header bytes that are there.
+        found: usize,
+    },
+    /// The length does not match its checksum.
+    #[error(
+        "the length's checksum is {computed:#010x}, the file says {stored:#010x}: \
+         not an uncompressed TFRecord file, or damaged here; write it again"
+    )]
+    LengthChecksum {
+        /// The masked checksum in the file.
+        stored: u32,
+        /// The masked checksum of the length in the file.
+        computed: u32,
+    },
+    /// The file ends inside the data or the checksum behind it.
+    #[error(
+        "the file ends after {found} of {expected} bytes of data and checksum: it was cut short; \
+         write it again, or keep the records before this one"
+    )]
+    TruncatedData {
+        /// Bytes of data and checksum that the header promises.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// The data does not match its checksum.
+    #[error(
+        "the data's checksum is {computed:#010x}, the file says {stored:#010x}: \
+         bytes changed after it was written; write it again"
+    )]
+    DataChecksum {
+        /// The masked checksum in the file.
+        stored: u32,
+        /// The masked checksum of the data in the file.
+        computed: u32,
+    },
+    /// The file could not be read.
+    #[error("reading failed: {0}; check the disk and the file's permissions")]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Damage {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader whose first record starts at the present position of `inner`.
+    pub fn new(inner: R) -> Self {
+        Self { inner, record: 0, offset: 0, done: false }
+    }
+
+    /// Records read whole so far.
+    pub fn records(&self) -> u64 {
+        self.record
+    }
+
+    /// Bytes of those records, framing included: where the next record starts.
+    pub fn bytes(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next record's data; `None` where the file ends between two records.
+    fn read_record(&mut self) -> Result<Option<Vec<u8>>, Damage> {
+        let mut header = [0; HEADER_LEN];
+        match fill(&mut self.inner, &mut header)? {
+            0 => return Ok(None),
+            HEADER_LEN => {}
+            found => return Err(Damage::TruncatedHeader { found }),
+        }
+        let [l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3] = header;
+        let length_bytes = [l0, l1, l2, l3, l4, l5, l6, l7];
+        let length = u64::from_le_bytes(length_bytes);
+        let stored = u32::from_le_bytes([c0, c1, c2, c3]);
+        let computed = framing::masked_crc(&length_bytes);
+        if stored != computed {
+            return Err(Damage::LengthChecksum { stored, computed });
+        }
+
+        let truncated = |found| Damage::TruncatedData { expected: length.saturating_add(FOOTER_LEN as u64), found };
+        let mut data = Vec::with_capacity(length.min(TRUSTED_LEN) as usize);
+        let found = (&mut self.inner).take(length).read_to_end(&mut data)? as u64;
+        if found < length {
+            return Err(truncated(found));
+        }
+        let mut footer = [0; FOOTER_LEN];
+        let found = fill(&mut self.inner, &mut footer)?;
+        if found < FOOTER_LEN {
+            return Err(truncated(length.saturating_add(found as u64)));
+        }
+        let stored = u32::from_le_bytes(footer);
+        let computed = framing::masked_crc(&data);
+        if stored != computed {
+            return Err(Damage::DataChecksum { stored, computed });
+        }
+        Ok(Some(data))
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        match self.read_record() {
+            Ok(Some(data)) => {
+                self.record += 1;
+                self.offset += (framing::FRAMING_LEN + data.len()) as u64;
+                Some(Ok(data))
+            }
+            Ok(None) => {
+                self.done = true;
+                None
+            }
+            Err(damage) => {
+                self.done = true;
+                Some(Err(ReadError { record: self.record, offset: self.offset, damage }))
+            }
+        }
+    }
+}
+
+impl<R: Read> FusedIterator for Reader<R> {}
+
+/// Reads until `buffer` is full or the file ends; returns how many bytes came.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tfrecord::Writer;
+
+    fn file_of(records: &[&[u8]]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new());
+        for record in records {
+            writer.write(record).expect("a Vec takes everything");
+        }
+        writer.finish().expect("a Vec takes everything")
+    }
+
+    /// The records before the first error, and that error.
+    fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<ReadError>) {
+        let mut reader = Reader::new(file);
+        let mut records = Vec::new();
+        for record in reader.by_ref() {
+            match record {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    assert!(reader.next().is_none(), "the reader ends after an error");
+                    return (records, Some(error));
+                }
+            }
+        }
+        (records, None)
+    }
+
+    fn damage_of(file: &[u8]) -> Damage {
+        read(file).1.expect("the file is damaged").damage
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let big = vec![0xa5; 3 << 20];
+        let records: [&[u8]; 4] = [b"one", b"", &big, b"four"];
+        let file = file_of(&records);
+
+        let mut reader = Reader::new(&file[..]);
+        let back: Result<Vec<_>, _> = reader.by_ref().collect();
+
+        assert_eq!(back.expect("the file is whole"), records);
+        assert_eq!((reader.records(), reader.bytes()), (4, file.len() as u64));
+    }
+
+    #[test]
+    fn an_empty_file_holds_no_records() {
+        assert!(Reader::new(&[][..]).next().is_none());
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_gives_its_whole_records_and_says_where_it_ends() {
+        let records: [&[u8]; 3] = [b"first", b"", b"the third one"];
+        let file = file_of(&records);
+        let starts = [0, 21, 37, file.len()];
+
+        for cut in 0..file.len() {
+            let (whole, error) = read(&file[..cut]);
+
+            let expected = starts.iter().rposition(|&start| start <= cut);
+            let expected = expected.expect("the first record starts at 0");
+            assert_eq!(whole, records[..expected], "cut at {cut}");
+            let within = cut - starts[expected];
+            match error {
+                None => assert_eq!(within, 0, "cut at {cut}"),
+                Some(error) => {
+                    assert_eq!(error.record, expected as u64, "cut at {cut}");
+                    assert_eq!(error.offset, starts[expected] as u64, "cut at {cut}");
+                    match error.damage {
+                        Damage::TruncatedHeader { found } => {
+                            assert!(found < 12 && found == within, "cut at {cut}");
+                        }
+                        Damage::TruncatedData { expected: promised, found } => {
+                            assert_eq!(promised, records[expected].len() as u64 + 4);
+                            assert_eq!(found + 12, within as u64, "cut at {cut}");
+                        }
+                        other => panic!("cut at {cut}: {other}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_is_found_and_named() {
+        let file = file_of(&[b"some data"]);
+
+        for bit in 0..file.len() * 8 {
+            let mut file = file.clone();
+            file[bit / 8] ^= 1 << (bit % 8);
+
+            match (bit / 8, damage_of(&file)) {
+                (0..12, Damage::LengthChecksum { stored, computed })
+                | (12.., Damage::DataChecksum { stored, computed }) => {
+                    assert_ne!(stored, computed);
+                }
+                (byte, other) => panic!("byte {byte}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn damage_in_the_second_record_leaves_the_first_and_is_located() {
+        let mut file = file_of(&[b"first", b"second", b"third"]);
+        file[21 + 12] ^= 0x80;
+
+        let (records, error) = read(&file);
+
+        assert_eq!(records, [b"first"]);
+        let error = error.expect("the second record is damaged").to_string();
+        assert!(error.starts_with("record 1 (from byte 21): the data's checksum is 0x"), "{error}");
+        assert!(!error.contains('\n'));
+    }
+
+    #[test]
+    fn a_hostile_length_costs_no_memory() {
+        for length in [u64::MAX, u64::MAX - 3, 1 << 40] {
+            let mut file = framing::header(length).to_vec();
+            file.extend(b"only this much is there");
+
+            let Damage::TruncatedData { expected, found } = damage_of(&file) else {
+                panic!("length {length}: wrong error");
+            };
+
+            assert_eq!((expected, found), (length.saturating_add(4), 23));
+        }
+    }
+
+    #[test]
+    fn a_failing_disk_is_an_error_and_not_the_end_of_the_file() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is on fire"))
+            }
+        }
+        let file = file_of(&[b"first", b"second"]);
+
+        for cut in [5, 16, 21, 28, 36] {
+            let mut reader = Reader::new(file[..cut].chain(Failing));
+
+            let error = reader.find_map(Result::err).expect("the disk fails");
+
+            assert!(matches!(error.damage, Damage::Io(_)), "cut at {cut}");
+            assert!(error.to_string().contains("on fire"), "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Deciding for every file of a data set whether TensorFlow could train on it.
+
+mod quarantine;
+
+use std::convert::Infallible;
+use std::num::NonZero;
+
+pub use quarantine::{Quarantine, QuarantineError};
+
+use crate::dataset::{Dataset, ImageFile};
+use crate::image::{self, Accept, Rejection};
+use crate::parallel;
+use crate::report::{FileReport, Report};
+
+/// Decodes every image of `dataset` on `threads` threads and reports on each, in the data set's order.
+///
+/// `on_file` hears of each file on the calling thread, in order. Nothing that a file holds can end the run.
+pub fn validate(
+    dataset: &Dataset,
+    accept: Accept,
+    threads: NonZero<usize>,
+    mut on_file: impl FnMut(&ImageFile, Option<&Rejection>),
+) -> Report {
+    let mut report = Report::new(dataset, accept);
+    let decide = |(): &mut (), index: usize| {
+        let file = &dataset.images[index];
+        let outcome = image::load(&file.path, accept).map(|loaded| loaded.picture);
+        (file, FileReport::new(dataset, file, outcome.as_ref()), outcome.err())
+    };
+    let done = parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, line, rejection)| {
+        on_file(file, rejection.as_ref());
+        report.push(file.label, line);
+        Ok::<_, Infallible>(())
+    });
+    match done {
+        Ok(()) => report,
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,119 @@
+//! A file that appears under its name when it is whole and on disk, or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+/// Few large writes: a record of B0 is a quarter of this.
+const BUFFER: usize = 1 << 20;
+
+/// A file under a temporary name in the folder of its final one; dropped before [`WholeFile::commit`], it is gone.
+#[derive(Debug)]
+pub struct WholeFile {
+    path: PathBuf,
+    temporary: BufWriter<NamedTempFile>,
+}
+
+impl WholeFile {
+    /// Begins a file that will be `path`, in a folder that exists.
+    ///
+    /// # Errors
+    /// The folder is not there or not writable.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        // Without the final name in it, so that no reader's pattern finds it.
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".petrec-").suffix(".partial");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+        let temporary = builder.tempfile_in(folder_of(path))?;
+        Ok(Self { path: path.into(), temporary: BufWriter::with_capacity(BUFFER, temporary) })
+    }
+
+    /// Syncs the file to disk and renames it; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// What the system says; nothing is left under either name, and what was there before is untouched.
+    pub fn commit(self) -> io::Result<()> {
+        let temporary = self.temporary.into_inner().map_err(io::IntoInnerError::into_error)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(&self.path)?;
+        if cfg!(unix) {
+            // A rename is on disk only when its folder is. Windows has no such call and needs none.
+            File::open(folder_of(&self.path))?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Writes `path` in one go with what `fill` puts into it.
+    ///
+    /// # Errors
+    /// As [`WholeFile::begin`] and [`WholeFile::commit`], and what `fill` says.
+    pub fn write(path: &Path, fill: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        let mut file = Self::begin(path)?;
+        fill(&mut file)?;
+        file.commit()
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.temporary.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
+    }
+}
+
+/// Writes `value` as indented JSON, whole or not at all.
+///
+/// # Errors
+/// As [`WholeFile::write`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    WholeFile::write(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
+}
+
+/// The folder a path names its file in; `.` for a bare name.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_fails_half_way_leaves_nothing_and_replaces_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        std::fs::write(&path, "old").expect("writable");
+
+        let outcome = WholeFile::write(&path, |file| {
+            file.write_all(b"new")?;
+            Err(io::Error::other("disk full"))
+        });
+
+        assert!(outcome.is_err());
+        assert_eq!(std::fs::read(&path).expect("still there"), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_written_file_has_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode();
+
+        WholeFile::write(&folder.path().join("ours"), |file| file.write_all(b"x")).expect("written");
+        File::create(folder.path().join("theirs")).expect("created");
+
+        assert_eq!(mode(&folder.path().join("ours")), mode(&folder.path().join("theirs")));
+    }
+}

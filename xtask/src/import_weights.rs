@@ -1,0 +1,108 @@
+//! `cargo xtask import-weights`: another program's model becomes a weight file of petrec's.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::{Context, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use petrec::image::Recipe;
+use petrec::import::onnx::{OnnxOptions, import_onnx};
+use petrec::model::{Architecture, Weights};
+use petrec::whole_file::WholeFile;
+
+use crate::check;
+
+/// What was typed.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The ONNX model; its data file, if it has one, lies beside it
+    #[arg(long, value_name = "FILE")]
+    onnx: PathBuf,
+    /// The network that it must be [default: read from the graph]
+    #[arg(long, value_name = "NAME", value_parser = model_names())]
+    model: Option<Architecture>,
+    /// The weight file to write [default: model-weights/<model>.safetensors]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The weights' licence, an SPDX expression such as Apache-2.0
+    #[arg(long, value_name = "TEXT")]
+    license: Option<String>,
+    /// How pictures get the network's size [default: the model's usual way]
+    #[arg(long, value_name = "RECIPE")]
+    resize: Option<Resize>,
+}
+
+/// [`Recipe`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Resize {
+    /// As tf.image.resize does, bit for bit
+    TfBilinear,
+    /// As torchvision and PIL do by BILINEAR
+    AntialiasBilinear,
+    /// As torchvision and PIL do by BICUBIC
+    AntialiasBicubic,
+}
+
+impl From<Resize> for Recipe {
+    fn from(resize: Resize) -> Self {
+        match resize {
+            Resize::TfBilinear => Self::TfBilinear,
+            Resize::AntialiasBilinear => Self::AntialiasBilinear,
+            Resize::AntialiasBicubic => Self::AntialiasBicubic,
+        }
+    }
+}
+
+fn model_names() -> impl TypedValueParser<Value = Architecture> {
+    PossibleValuesParser::new(Architecture::ALL.map(Architecture::name)).map(|name| {
+        let named = Architecture::ALL.into_iter().find(|architecture| architecture.name() == name);
+        named.expect("only these names are let through")
+    })
+}
+
+/// Imports, checks with one picture, writes, and tells what it did.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let options = OnnxOptions {
+        architecture: arguments.model,
+        license: arguments.license.clone(),
+        resize: arguments.resize.map(Recipe::from),
+    };
+    let weights = import_onnx(&arguments.onnx, &options)?;
+    let feature = check::run(&weights).with_context(|| arguments.onnx.display().to_string())?;
+
+    let metadata = weights.metadata();
+    let padding = format!("{:?}", metadata.padding).to_lowercase();
+    let source = &metadata.source;
+    say(&format!(
+        "model     {}\nsource    {} (by {}, licence {})\npadding   {padding}\nfeature   {feature}",
+        metadata.architecture, source.file, source.exporter, source.license
+    ))?;
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(metadata.architecture));
+    if let Some(folder) = out.parent().filter(|_| arguments.out.is_none()) {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    write(&out, &weights)
+}
+
+/// Where petrec looks for an architecture's weights.
+fn default_out(architecture: Architecture) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    root.join("model-weights").join(format!("{architecture}.safetensors"))
+}
+
+/// Writes a weight file, whole or not at all, and says so.
+pub(crate) fn write(path: &Path, weights: &Weights) -> Result<()> {
+    let bytes = weights.to_bytes()?;
+    WholeFile::write(path, |file| file.write_all(&bytes)).with_context(|| path.display().to_string())?;
+    say(&format!("wrote     {} ({:.1} MB)", path.display(), bytes.len() as f64 / 1e6))
+}
+
+/// Prints a line for people. Whoever closes the pipe has read enough.
+fn say(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
+}

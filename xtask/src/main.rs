@@ -1,0 +1,39 @@
+//! petrec's maintenance tasks: `cargo xtask --help`.
+
+mod check;
+mod import_weights;
+mod seeded_weights;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// petrec's maintenance tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Make a weight file from another program's model.
+    ImportWeights(import_weights::Arguments),
+    /// Write the seeded EfficientNetB0, which any language can make again, as a weight file.
+    SeededWeights(seeded_weights::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::ImportWeights(arguments) => import_weights::run(&arguments),
+        Task::SeededWeights(arguments) => seeded_weights::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
