@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_the_run() {
-        let result = ordered(1_000_000, vec![(); 2], |(), item| item, |item| if item == 5 { Err(item) } else { Ok(()) });
+        let result =
+            ordered(1_000_000, vec![(); 2], |(), item| item, |item| if item == 5 { Err(item) } else { Ok(()) });
 
         assert_eq!(result, Err(5));
     }

@@ -1,12 +1,15 @@
 //! Records are TensorFlow's records: the hand-laid `Example` is byte for byte the one that the protobuf encoder makes,
 //! and a file that TensorFlow wrote reads back and can be written again.
 
+#[path = "common/shared.rs"]
+mod shared;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use petrec::tfrecord::proto::{BytesList, Feature, Features, FloatList, Int64List, Kind};
 use petrec::tfrecord::{Example, Extra, LayoutError, Message, Reader, RecordLayout, Writer, framing};
+use shared::shared;
 
 // 7 x 7 x 1280 floats: what EfficientNetB0 makes of one picture.
 const B0_FLOATS: usize = 62_720;
@@ -111,10 +114,10 @@ fn what_the_encoder_writes_parses_back() {
 
     assert_eq!(example.floats("Feature"), Some(&values[..]));
     assert_eq!(example.integers("Label"), Some(&[-7][..]));
-    assert_eq!(example.bytes("Path"), Some(&[b"Cat/1.jpg".to_vec()][..]));
-    assert_eq!(example.bytes("Class"), Some(&[b"Cat".to_vec()][..]));
+    assert_eq!(example.bytes("path"), Some(&[b"Cat/1.jpg".to_vec()][..]));
+    assert_eq!(example.bytes("class"), Some(&[b"Cat".to_vec()][..]));
     assert_eq!(example.floats("Label"), None);
-    assert_eq!(example.kind("Image"), None);
+    assert_eq!(example.kind("image"), None);
 }
 
 #[test]
@@ -124,9 +127,9 @@ fn empty_or_equal_keys_are_refused() {
     assert_eq!(RecordLayout::new("", "Label", &[]), Err(LayoutError::EmptyKey));
     assert_eq!(RecordLayout::new("Feature", "", &[]), Err(LayoutError::EmptyKey));
     assert_eq!(RecordLayout::new("x", "x", &[]), same("x"));
-    assert_eq!(RecordLayout::new("Class", "Label", &[Extra::Class]), same("Class"));
+    assert_eq!(RecordLayout::new("class", "Label", &[Extra::Class]), same("class"));
     let twice = [Extra::Path, Extra::Image, Extra::Path];
-    assert_eq!(RecordLayout::new("Feature", "Label", &twice), same("Path"));
+    assert_eq!(RecordLayout::new("Feature", "Label", &twice), same("path"));
 }
 
 #[test]
@@ -138,15 +141,9 @@ fn extras_are_named_by_the_words_they_print() {
     assert_eq!(error.to_string(), "'Path\\n' is no extra feature: choose from path, class, image");
 }
 
-/// The file that TensorFlow wrote, or `None` with a word about it where `../shared` is missing.
+/// The file that TensorFlow wrote, where `../shared` is there.
 fn tensorflow_file() -> Option<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = root.join("../shared/reference/chelsea_420_q90.tfrecord");
-    if !root.join("../shared").is_dir() {
-        eprintln!("skipped: ../shared is not here");
-        return None;
-    }
-    Some(fs::read(path).expect("../shared holds TensorFlow's record"))
+    shared("reference/chelsea_420_q90.tfrecord").map(|path| fs::read(path).expect("TensorFlow's record"))
 }
 
 /// The one record in `file`.

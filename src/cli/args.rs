@@ -192,16 +192,10 @@ const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("flex", Backend
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
 const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
-const STAGES: &[(&str, Stage)] = &[
-    ("pixels", Stage::Pixels),
-    ("resized", Stage::Resized),
-    ("input", Stage::Input),
-    ("features", Stage::Features),
-];
-const MODELS: &[(&str, Architecture)] = &[
-    ("efficientnet-b0", Architecture::EfficientNetB0),
-    ("efficientnet-lite0", Architecture::EfficientNetLite0),
-];
+const STAGES: &[(&str, Stage)] =
+    &[("pixels", Stage::Pixels), ("resized", Stage::Resized), ("input", Stage::Input), ("features", Stage::Features)];
+const MODELS: &[(&str, Architecture)] =
+    &[("efficientnet-b0", Architecture::EfficientNetB0), ("efficientnet-lite0", Architecture::EfficientNetLite0)];
 
 /// A parser for one of a few words, which help and errors list.
 fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {

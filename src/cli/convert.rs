@@ -55,7 +55,8 @@ pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
 }
 
 fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &Options) -> io::Result<()> {
-    let labels: Vec<String> = dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {name}")).collect();
+    let labels: Vec<String> =
+        dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {name}")).collect();
     let records = usize::try_from(summary.records).unwrap_or(usize::MAX);
     let (files, size) = (counted(summary.files, "file"), bytes(summary.bytes));
     writeln!(out, "images    {}, {} rejected", thousands(summary.images), thousands(summary.rejected))?;

@@ -52,7 +52,8 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Done;
     let dump = |engine: &mut Option<Box<dyn FeatureExtractor>>, index: usize| {
         let path = &command.images[index];
-        let array = image::load(path, command.accept).map(|loaded| pipeline.apply(&loaded.picture, engine.as_deref_mut()));
+        let array =
+            image::load(path, command.accept).map(|loaded| pipeline.apply(&loaded.picture, engine.as_deref_mut()));
         (path, array)
     };
     parallel::ordered(command.images.len(), engines, dump, |(path, array): (&PathBuf, Result<_, Rejection>)| {
@@ -121,7 +122,11 @@ impl Pipeline {
         }
     }
 
-    fn apply(&self, picture: &Picture, engine: Option<&mut (dyn FeatureExtractor + 'static)>) -> Result<Array, EngineError> {
+    fn apply(
+        &self,
+        picture: &Picture,
+        engine: Option<&mut (dyn FeatureExtractor + 'static)>,
+    ) -> Result<Array, EngineError> {
         let floats = |shape: &[usize], values| Array { shape: shape.to_vec(), values: Values::Floats(values) };
         let input = |weights: &Weights| {
             let side = weights.network().side;

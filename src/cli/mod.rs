@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::convert::ConvertError;
 use crate::dataset::Dataset;
 use args::{Args, Command};
 
@@ -62,9 +63,14 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("{error:#}"));
-            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether the arguments alone were at fault.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>() || matches!(error.downcast_ref(), Some(ConvertError::Keys(_)))
 }
 
 /// Whoever read our output has enough, as `head` does: that is not a failure.

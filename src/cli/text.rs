@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn numbers_read_easily() {
-        assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(thousands).each_ref().map(|s| &**s));
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,567"],
+            [0, 999, 1000, 1_234_567].map(thousands).each_ref().map(|s| &**s)
+        );
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(250_941), "250.9 kB");
         assert_eq!(bytes(999_960), "1.0 MB");

@@ -40,19 +40,19 @@ pub enum OutputError {
         dataset: PathBuf,
     },
     /// Writing failed.
-    #[error("{}: cannot be written: {source}; nothing half-written was left", display_path(path))]
+    #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 impl OutputError {
     /// Makes the error of `path` from what the system said.
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Write { path: path.into(), source }
+        move |reason| Self::Write { path: path.into(), reason }
     }
 }
 
@@ -127,7 +127,8 @@ impl Output {
     }
 
     fn make_folder(&mut self, folder: &Path) -> Result<(), OutputError> {
-        let missing: Vec<_> = folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+        let missing: Vec<_> =
+            folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
         for part in missing.into_iter().rev() {
             fs::create_dir(part).map_err(OutputError::write(part))?;
             self.folders.push(part.into());

@@ -26,7 +26,9 @@ pub enum PlanError {
     /// Two images of a class would get the same record file.
     #[error(
         "{} and {} would both become {}: rename one of them, or convert with --layout shards",
-        display_path(first), display_path(second), display_path(record)
+        display_path(first),
+        display_path(second),
+        display_path(record)
     )]
     SameName {
         /// The first image, relative to the data set.

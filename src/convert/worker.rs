@@ -93,7 +93,7 @@ impl<'a> Worker<'a> {
             label_key: self.options.label_key.clone(),
             shape: self.feature_shape(),
             pool: self.options.pool,
-            with: self.options.extras.iter().map(ToString::to_string).collect(),
+            with: self.options.extras.iter().map(|extra| extra.key().to_owned()).collect(),
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
         let detail = format!("{width} x {height} pixels");
         return Err(Rejection::new(Reason::TooLarge, Format::Png, detail).with_size(size));
     }
+    check_chunks(data).map_err(|(reason, detail)| Rejection::new(reason, Format::Png, detail).with_size(size))?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))?;
     let rgb = match decoded {
         DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
@@ -35,8 +36,58 @@ pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
     Ok(Picture { width: width as usize, height: height as usize, format: Format::Png, rgb })
 }
 
+/// Walks the chunks to the end, because the `image` crate stops after the last pixel and libpng does not.
+///
+/// TensorFlow wants the whole file up to and including `IEND`. A wrong checksum is an error in a chunk that the picture
+/// depends on; in others it is not.
+fn check_chunks(data: &[u8]) -> Result<(), (Reason, String)> {
+    let cut = || (Reason::Truncated, "the file stops before its IEND chunk".to_owned());
+    let mut rest = data.get(8..).unwrap_or_default();
+    loop {
+        let (head, after) = rest.split_at_checked(8).ok_or_else(cut)?;
+        let (length, kind) = head.split_at(4);
+        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
+        let name = kind.escape_ascii();
+        if !kind.iter().all(u8::is_ascii_alphabetic) || length > i32::MAX as u32 {
+            return Err((Reason::CorruptData, format!("a chunk {name} of {length} bytes")));
+        }
+        let (content, after) = after.split_at_checked(length as usize).ok_or_else(cut)?;
+        let (sum, after) = after.split_at_checked(4).ok_or_else(cut)?;
+        let critical = kind[0].is_ascii_uppercase();
+        if critical && u32::from_be_bytes([sum[0], sum[1], sum[2], sum[3]]) != crc(kind, content) {
+            return Err((Reason::CorruptData, format!("the checksum of chunk {name} is wrong")));
+        }
+        if critical && ![b"IHDR", b"PLTE", b"IDAT", b"IEND"].iter().any(|known| known[..] == *kind) {
+            return Err((Reason::UnsupportedCoding, format!("an unknown chunk {name}, which may not be passed over")));
+        }
+        if kind == b"IEND" {
+            return Ok(());
+        }
+        rest = after;
+    }
+}
+
+/// The CRC-32 of a chunk (PNG specification, annex D).
+fn crc(kind: &[u8], content: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut n = 0;
+        while n < 256 {
+            let mut value = n as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
+                bit += 1;
+            }
+            table[n] = value;
+            n += 1;
+        }
+        table
+    };
+    !kind.iter().chain(content).fold(!0, |crc, &byte| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
+}
+
 /// The upper byte, as `png_set_strip_16` keeps it.
-#[allow(clippy::cast_possible_truncation)] // the shift leaves eight bits
 fn high(value: u16) -> u8 {
     (value >> 8) as u8
 }

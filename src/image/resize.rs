@@ -79,7 +79,7 @@ pub fn tf_bilinear(rgb: &[u8], width: usize, height: usize, side: usize, out: &m
     }
     out.reserve(side * side * 3);
 
-    let columns = weights(width, side);
+    let columns = Columns::new(width, side);
     // Every source row is scaled in x at most once: going down, an output row needs the last two rows or newer ones.
     let mut upper = Row::new(side);
     let mut lower = Row::new(side);
@@ -90,7 +90,7 @@ pub fn tf_bilinear(rgb: &[u8], width: usize, height: usize, side: usize, out: &m
         }
         upper.fill(low, source(low), &columns);
         if high == low {
-            // The lower row is the upper one: the formula still adds (b - t) * fraction, which is exactly zero.
+            // The lower row is the upper one: the formula would add its difference of exactly zero.
             out.extend_from_slice(&upper.values);
             continue;
         }
@@ -100,31 +100,54 @@ pub fn tf_bilinear(rgb: &[u8], width: usize, height: usize, side: usize, out: &m
     }
 }
 
+/// Where the samples of an output row come from, which is the same for all rows.
+struct Columns {
+    /// Byte offsets of the left and the right pixel.
+    pairs: Vec<(usize, usize)>,
+    /// The fraction of each output value, three times per pixel.
+    fractions: Vec<f32>,
+}
+
+impl Columns {
+    fn new(width: usize, side: usize) -> Self {
+        let weights = weights(width, side);
+        Self {
+            pairs: weights.iter().map(|weight| (weight.low * 3, weight.high * 3)).collect(),
+            fractions: weights.iter().flat_map(|weight| [weight.fraction; 3]).collect(),
+        }
+    }
+}
+
 /// One source row, scaled in x.
 struct Row {
     /// Which source row this is.
     source: Option<usize>,
     values: Vec<f32>,
+    /// The left and right neighbours of each value, gathered first so that the arithmetic runs on whole vectors.
+    left: Vec<u8>,
+    right: Vec<u8>,
 }
 
 impl Row {
     fn new(side: usize) -> Self {
-        Self { source: None, values: vec![0.0; side * 3] }
+        Self { source: None, values: vec![0.0; side * 3], left: vec![0; side * 3], right: vec![0; side * 3] }
     }
 
     /// Makes this the source row `index`, whose pixels are `rgb`.
-    fn fill(&mut self, index: usize, rgb: &[u8], columns: &[Weight]) {
+    fn fill(&mut self, index: usize, rgb: &[u8], columns: &Columns) {
         if self.source == Some(index) {
             return;
         }
         self.source = Some(index);
-        for (out, column) in self.values.chunks_exact_mut(3).zip(columns) {
-            let left = &rgb[column.low * 3..][..3];
-            let right = &rgb[column.high * 3..][..3];
-            for channel in 0..3 {
-                let (l, r) = (f32::from(left[channel]), f32::from(right[channel]));
-                out[channel] = l + (r - l) * column.fraction;
-            }
+        let gathered = self.left.chunks_exact_mut(3).zip(self.right.chunks_exact_mut(3));
+        for ((left, right), &(from, to)) in gathered.zip(&columns.pairs) {
+            left.copy_from_slice(&rgb[from..from + 3]);
+            right.copy_from_slice(&rgb[to..to + 3]);
+        }
+        let pairs = self.left.iter().zip(&self.right).zip(&columns.fractions);
+        for (out, ((&left, &right), &fraction)) in self.values.iter_mut().zip(pairs) {
+            let (left, right) = (f32::from(left), f32::from(right));
+            *out = left + (right - left) * fraction;
         }
     }
 }
@@ -137,7 +160,6 @@ struct Weight {
 }
 
 /// TensorFlow's half-pixel mapping of `to` output samples onto `from` source samples.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sides stay below 2^24
 fn weights(from: usize, to: usize) -> Vec<Weight> {
     let scale = from as f32 / to as f32;
     (0..to)
@@ -151,4 +173,72 @@ fn weights(from: usize, to: usize) -> Vec<Weight> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The formula of `tf.image.resize`, one output value at a time.
+    fn plainly(rgb: &[u8], width: usize, height: usize, side: usize) -> Vec<f32> {
+        let pixel = |x: usize, y: usize, channel: usize| f32::from(rgb[(y * width + x) * 3 + channel]);
+        let mut out = Vec::new();
+        for row in weights(height, side) {
+            for column in weights(width, side) {
+                for channel in 0..3 {
+                    let across = |y| {
+                        let (left, right) = (pixel(column.low, y, channel), pixel(column.high, y, channel));
+                        left + (right - left) * column.fraction
+                    };
+                    let (top, bottom) = (across(row.low), across(row.high));
+                    out.push(top + (bottom - top) * row.fraction);
+                }
+            }
+        }
+        out
+    }
+
+    /// Bytes that look random.
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn tf_bilinear_equals_the_plain_formula_in_every_bit() {
+        for (width, height, side) in [(1, 1, 5), (2, 9, 7), (500, 3, 224), (37, 41, 224), (300, 280, 224), (64, 64, 64)]
+        {
+            let rgb = noise(width * height * 3);
+            let mut out = vec![9.0; 3];
+
+            tf_bilinear(&rgb, width, height, side, &mut out);
+
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&out), bits(&plainly(&rgb, width, height, side)), "{width} x {height} to {side}");
+        }
+    }
+
+    #[test]
+    fn the_antialiased_recipes_keep_a_flat_picture_flat() {
+        let picture = Picture { width: 50, height: 31, format: crate::image::Format::Png, rgb: vec![77; 50 * 31 * 3] };
+
+        for recipe in [Recipe::TfBilinear, Recipe::AntialiasBilinear, Recipe::AntialiasBicubic] {
+            let out = recipe.resize(&picture, 20);
+
+            assert_eq!(out.len(), 20 * 20 * 3);
+            assert!(out.iter().all(|value| (value - 77.0).abs() < 1e-3), "{recipe:?}");
+        }
+    }
+
+    #[test]
+    fn recipes_have_stable_names() {
+        let names = [Recipe::TfBilinear, Recipe::AntialiasBilinear, Recipe::AntialiasBicubic]
+            .map(|recipe| serde_json::to_string(&recipe).expect("a unit variant serialises"));
+
+        assert_eq!(names, ["\"tf-bilinear\"", "\"antialias-bilinear\"", "\"antialias-bicubic\""]);
+    }
 }

@@ -8,6 +8,11 @@ use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
 
 /// Decodes a WebP file of one frame.
 pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
+    let announced = data.get(4..8).map_or(0, |n| u64::from(u32::from_le_bytes([n[0], n[1], n[2], n[3]])) + 8);
+    if announced > data.len() as u64 {
+        let detail = format!("the file has {} of {announced} bytes", data.len());
+        return Err(Rejection::new(Reason::Truncated, Format::WebP, detail));
+    }
     let decoder = WebPDecoder::new(Cursor::new(data)).map_err(|error| reject(&error, None))?;
     let (width, height) = decoder.dimensions();
     let size = Some((width as usize, height as usize));

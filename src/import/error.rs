@@ -76,7 +76,8 @@ pub enum Refusal {
     },
     /// A tensor's values lie in a second file that cannot be used.
     #[error(
-        "tensor {tensor}: its external data {location}: {problem}; keep the data file in the model's folder under the name that it was exported with"
+        "tensor {tensor}: its external data {location}: {problem}; keep the data file in the model's folder under the \
+         name that it was exported with"
     )]
     ExternalData {
         /// Name of the tensor.

@@ -29,12 +29,12 @@ const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safe
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}; check the path", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Not a whole weight file of ours.
     #[error("{name}: not a usable weight file: {problem}; import it again with 'cargo xtask import-weights'")]
@@ -152,7 +152,7 @@ impl Weights {
     /// # Errors
     /// The file cannot be read, is not a weight file, was cut or altered, or does not hold its architecture.
     pub fn load(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+        let bytes = fs::read(path).map_err(|reason| WeightsError::Io { path: path.into(), reason })?;
         Self::from_bytes(&bytes, &path.display().to_string())
     }
 

@@ -121,7 +121,8 @@ impl Report {
     /// A report without files yet.
     #[must_use]
     pub fn new(dataset: &Dataset, accept: Accept) -> Self {
-        let class = |(label, name): (usize, &String)| ClassReport { name: name.clone(), label, counts: Counts::default() };
+        let class =
+            |(label, name): (usize, &String)| ClassReport { name: name.clone(), label, counts: Counts::default() };
         Self {
             petrec: env!("CARGO_PKG_VERSION"),
             accept,

@@ -33,7 +33,7 @@ pub enum Extra {
 }
 
 impl Extra {
-    /// The feature's key in the record.
+    /// The feature's key in the record: the word that is typed for it.
     pub fn key(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -45,11 +45,7 @@ impl Extra {
 
 impl fmt::Display for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Path => "path",
-            Self::Class => "class",
-            Self::Image => "image",
-        })
+        f.write_str(self.key())
     }
 }
 

@@ -13,7 +13,11 @@ use crate::dataset::{ImageFile, display_path};
 #[derive(Debug, Error)]
 pub enum QuarantineError {
     /// The quarantine would become part of the data set.
-    #[error("--quarantine {}: lies inside the data set {}; name a folder outside it", display_path(dir), display_path(root))]
+    #[error(
+        "--quarantine {}: lies inside the data set {}; name a folder outside it",
+        display_path(dir),
+        display_path(root)
+    )]
     Inside {
         /// The quarantine folder.
         dir: PathBuf,
@@ -21,14 +25,14 @@ pub enum QuarantineError {
         root: PathBuf,
     },
     /// The move failed.
-    #[error("{}: not moved to {}: {source}; it is still in its place", display_path(path), display_path(dir))]
+    #[error("{}: not moved to {}: {reason}; it is still in its place", display_path(path), display_path(dir))]
     Move {
         /// The file.
         path: PathBuf,
         /// The quarantine folder.
         dir: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -63,7 +67,7 @@ impl Quarantine {
             })?;
             Ok(target)
         });
-        moved.map_err(|source| QuarantineError::Move { path: file.path.clone(), dir: self.dir.clone(), source })
+        moved.map_err(|reason| QuarantineError::Move { path: file.path.clone(), dir: self.dir.clone(), reason })
     }
 
     /// Takes a free name by creating an empty file there, so that nobody else can take it in between.

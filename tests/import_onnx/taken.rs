@@ -151,7 +151,7 @@ fn symmetric_padding_brings_torchs_preprocessing() {
 fn squeezed_means_are_followed_through_their_shapes() {
     let seeded = seeded_b0();
     let mut model = Model::new(&seeded);
-    // Operator set 18 without kept axes, then back by way of N, 1, 1, C.
+    // Operator set 18 without kept axes, then back by way of N, 1, 1, C; and as tf2onnx writes it, over N, H, W, C.
     model.integers("axes", &[-1, -2]);
     model.integers("nhwc", &[-1, 1, 1, 32]);
     let mean = model.at("block1a/mean");
@@ -163,6 +163,17 @@ fn squeezed_means_are_followed_through_their_shapes() {
     model.insert_after("block1a/mean", transpose);
     let at = model.graph().node.iter().position(|node| node.name == "transposed").expect("just put there");
     model.graph().node.insert(at, node("Reshape", "reshaped", &["block1a/mean", "nhwc"]));
+    model.integers("middle", &[1, 2]);
+    let mut transpose = node("Transpose", "turned", &["block2a.depthwise/swish"]);
+    transpose.attribute = vec![ints("perm", &[0, 2, 3, 1])];
+    let at = model.graph().node.iter().position(|node| node.name == "block2a/mean").expect("a mean");
+    model.graph().node.insert(at, transpose);
+    let mean = model.at("block2a/mean");
+    mean.op_type = "ReduceMean".into();
+    mean.input = vec!["turned".into(), "middle".into()];
+    mean.attribute = vec![int("keepdims", 0)];
+    model.integers("nchw", &[-1, 96, 1, 1]);
+    model.insert_after("block2a/mean", node("Reshape", "block2a/reshaped", &["block2a/mean", "nchw"]));
 
     assert_same(&model.import().expect("imports"), &seeded);
 }

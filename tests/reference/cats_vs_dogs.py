@@ -4,9 +4,9 @@
     python cats_vs_dogs.py OUT
 
 reads the records (7 x 7 x 1280 features are averaged over the 7 x 7; 1280 are taken as they are), standardises, trains a
-logistic regression on every other picture of each class, in the order of the records, and tests on the rest. Prints the
-accuracy; exit 1 if it is below 0.98. Nothing in it is random. For information it prints the swapped halves too: which
-half is trained on moves the figure by more than a percent.
+logistic regression on every other picture of each class, in the order of the records, and tests on the rest; then the
+same with the halves swapped, so that every picture is tested once. Prints the accuracy; exit 1 if it is below 0.98.
+Nothing in it is random.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 CHANNELS = 1280
-# Of 600 photos of pets through onnxruntime, 294 of 300 were right this way (0.980), 296 with the halves swapped (0.987);
-# with first and second halves instead 298 (0.993) and 293 (0.977). No constant here was tuned on any of them. The 294 are
-# stable: noise of 1e-3 on every feature does not change the count.
+# Through onnxruntime 590 of 600 photos of pets are right (98.3 %): 294 of one half, 296 of the other. Which half is
+# trained on moves a single figure by more than a percent (first against second half: 99.3 % and 97.7 %), so both count.
+# No constant here was tuned on any of them. Noise of 1e-3 on every feature does not change the count.
 LEAST = 0.98
 
 
@@ -65,11 +65,10 @@ def main():
     parser.add_argument("out", type=pathlib.Path, metavar="OUT")
     features, labels = read(parser.parse_args().out)
     train, test = halves(labels)
-    right = count_right(features, labels, train, test)
-    print(f"{len(labels)} records; trained on {len(train)}, right on {right} of {len(test)}: {right / len(test):.1%}")
-    swapped = count_right(features, labels, test, train)
-    print(f"for information, the halves swapped: {swapped} of {len(train)}: {swapped / len(train):.1%}")
-    if right < LEAST * len(test):
+    first, second = count_right(features, labels, train, test), count_right(features, labels, test, train)
+    right = first + second
+    print(f"right: {first} of {len(test)}, halves swapped {second} of {len(train)}; {right / len(labels):.1%} of all {len(labels)}")
+    if right < LEAST * len(labels):
         print(f"too few: at least {LEAST:.0%} wanted")
         return 1
     return 0

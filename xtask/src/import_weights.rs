@@ -80,9 +80,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         metadata.architecture, source.file, source.exporter, source.license
     ))?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(metadata.architecture));
-    if let Some(folder) = out.parent().filter(|_| arguments.out.is_none()) {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
     write(&out, &weights)
 }
 
@@ -92,9 +89,12 @@ fn default_out(architecture: Architecture) -> PathBuf {
     root.join("model-weights").join(format!("{architecture}.safetensors"))
 }
 
-/// Writes a weight file, whole or not at all, and says so.
+/// Writes a weight file, whole or not at all, and says so; its folder is made where it is missing.
 pub(crate) fn write(path: &Path, weights: &Weights) -> Result<()> {
     let bytes = weights.to_bytes()?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     WholeFile::write(path, |file| file.write_all(&bytes)).with_context(|| path.display().to_string())?;
     say(&format!("wrote     {} ({:.1} MB)", path.display(), bytes.len() as f64 / 1e6))
 }

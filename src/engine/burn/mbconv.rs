@@ -19,13 +19,7 @@ pub(super) struct MbConv {
 
 impl MbConv {
     /// Builds `block` for input maps of `side` x `side`.
-    pub(super) fn new(
-        block: &Block,
-        weights: &Weights,
-        side: usize,
-        activation: Activation,
-        device: &Device,
-    ) -> Self {
+    pub(super) fn new(block: &Block, weights: &Weights, side: usize, activation: Activation, device: &Device) -> Self {
         let layer = |conv, side, activation| ConvLayer::new(conv, weights, side, activation, device);
         let narrow_side = side.div_ceil(block.depthwise.stride);
         Self {

@@ -12,6 +12,9 @@ use super::{
 /// Reading stops at this many bits or more; it fits 64 together with a byte that is on its way.
 const FULL: u32 = 57;
 
+/// Codes have at most 16 bits; libjpeg reads one more before it gives up.
+const MAX_LENGTH: u32 = 17;
+
 /// The bits that were read ahead.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Bits {
@@ -24,7 +27,7 @@ pub(super) struct Bits {
 
 impl Bits {
     /// Makes sure that `wanted` bits are there; 0 only tops up.
-    #[inline]
+    #[inline(never)]
     fn fill(&mut self, source: &mut Source, wanted: u32) -> Result<(), Halt> {
         if source.unread_marker == 0
             && let Some(chunk) = source.data.get(source.position..).and_then(<[u8]>::first_chunk::<8>)
@@ -72,7 +75,7 @@ impl Bits {
     }
 
     /// The next `count` bits, 1 to 16, as a number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, source: &mut Source, count: u32) -> Result<i32, Halt> {
         if self.left < count {
             self.fill(source, count)?;
@@ -82,7 +85,7 @@ impl Bits {
     }
 
     /// The next `size` bits as a signed number of that many bits (T.81, F.2.2.1, EXTEND).
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_signed(&mut self, source: &mut Source, size: u32) -> Result<i32, Halt> {
         let value = self.take(source, size)?;
         let negative = (value - (1 << (size - 1))) >> 31; // all ones if the first bit is 0
@@ -90,7 +93,7 @@ impl Bits {
     }
 
     /// The next symbol of a Huffman code.
-    #[inline]
+    #[inline(always)]
     pub(super) fn symbol(&mut self, source: &mut Source, table: &Decoder) -> Result<u8, Halt> {
         if self.left < LOOKAHEAD {
             self.fill(source, 0)?;
@@ -111,12 +114,24 @@ impl Bits {
     #[inline(never)]
     fn symbol_bitwise(&mut self, source: &mut Source, table: &Decoder, length: u32) -> Result<u8, Halt> {
         let mut length = length;
-        let mut code = self.take(source, length)?;
-        while code > table.max_code[length as usize] {
-            code = code << 1 | self.take(source, 1)?;
-            length += 1;
+        let mut code;
+        if self.left > MAX_LENGTH {
+            // All bits of the longest code are there: no need to ask for each.
+            let ahead = (self.buffer >> (self.left - MAX_LENGTH)) as i32 & ((1 << MAX_LENGTH) - 1);
+            code = ahead >> (MAX_LENGTH - length);
+            while code > table.max_code[length as usize] {
+                length += 1;
+                code = ahead >> (MAX_LENGTH - length);
+            }
+            self.left -= length;
+        } else {
+            code = self.take(source, length)?;
+            while code > table.max_code[length as usize] {
+                code = code << 1 | self.take(source, 1)?;
+                length += 1;
+            }
         }
-        if length > 16 {
+        if length == MAX_LENGTH {
             source.warnings.note("a Huffman code that means nothing");
             return Ok(0); // libjpeg goes on as if it were the shortest possible symbol
         }

@@ -126,9 +126,12 @@ fn ycc_chunk(y: &[u8; CHUNK], cb: &[u8; CHUNK], cr: &[u8; CHUNK], out: &mut [u8]
         green[lane] = clamp(y - cr + g);
         blue[lane] = clamp(y + 2 * cb + b);
     }
-    for (lane, pixel) in out.chunks_exact_mut(3).enumerate() {
-        pixel.copy_from_slice(&[red[lane], green[lane], blue[lane]]);
+    // Four bytes at a time, of which the next pixel overwrites the last, are faster than three.
+    let mut interleaved = [0; 3 * CHUNK + 1];
+    for lane in 0..CHUNK {
+        interleaved[3 * lane..][..4].copy_from_slice(&[red[lane], green[lane], blue[lane], 0]);
     }
+    out.copy_from_slice(&interleaved[..3 * CHUNK]);
 }
 
 #[cfg(test)]

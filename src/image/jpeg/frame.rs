@@ -36,18 +36,6 @@ pub(super) struct Component {
     pub(super) height: usize,
 }
 
-impl Component {
-    /// Samples per row of the component's plane of whole blocks.
-    pub(super) fn stride(&self) -> usize {
-        self.blocks_wide * BLOCK
-    }
-
-    /// Samples in the component's plane of whole blocks.
-    pub(super) fn samples(&self) -> usize {
-        self.stride() * self.blocks_high * BLOCK
-    }
-}
-
 /// How the coefficients are coded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Coding {

@@ -40,22 +40,25 @@ pub(super) fn flat(dc: i16, multipliers: &[i16; 64]) -> u8 {
 
 /// Transforms one block to 8 x 8 samples, row by row.
 pub(super) fn transform(block: &[i16; 64], multipliers: &[i16; 64]) -> [[u8; 8]; 8] {
-    let mut rows = [[0i16; 8]; 8];
+    let mut rows = [[0; 8]; 8];
     for (row, (coefficients, steps)) in rows.iter_mut().zip(block.chunks_exact(8).zip(multipliers.chunks_exact(8))) {
-        for (out, (&coefficient, &step)) in row.iter_mut().zip(coefficients.iter().zip(steps)) {
+        for (out, (coefficient, &step)) in row.iter_mut().zip(coefficients.iter().zip(steps)) {
             *out = coefficient.wrapping_mul(step);
         }
     }
-    let columns = transpose(&pass(&rows));
-    let rows = transpose(&pass(&columns));
-    rows.map(|row| row.map(sample))
+    pass(&mut rows);
+    let mut columns = transpose(&rows);
+    pass(&mut columns);
+    transpose_samples(&columns)
 }
 
 /// Drops the fractional bits of both passes, clamps and adds the level shift.
+#[inline]
 fn sample(value: i16) -> u8 {
     ((value >> (SCALE_BITS + 3)).clamp(-128, 127) + 128) as u8
 }
 
+#[inline]
 fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
     let mut columns = [[0; 8]; 8];
     for (y, row) in rows.iter().enumerate() {
@@ -66,30 +69,72 @@ fn transpose(rows: &[Lanes; 8]) -> [Lanes; 8] {
     columns
 }
 
-/// One-dimensional transform of eight lanes: `input[k]` holds the k-th frequency of each.
-#[inline(always)]
-fn pass(input: &[Lanes; 8]) -> [Lanes; 8] {
-    // Even part.
-    let (t10, t11) = (add(input[0], input[4]), sub(input[0], input[4]));
-    let t13 = add(input[2], input[6]);
-    let t12 = sub(times::<SQRT_2>(sub(input[2], input[6])), t13);
-    let (t0, t3) = (add(t10, t13), sub(t10, t13));
-    let (t1, t2) = (add(t11, t12), sub(t11, t12));
+/// Turns columns of transformed values into rows of samples.
+#[inline]
+fn transpose_samples(columns: &[Lanes; 8]) -> [[u8; 8]; 8] {
+    let mut packed = [[0; 8]; 8];
+    for (samples, column) in packed.iter_mut().zip(columns) {
+        for (out, &value) in samples.iter_mut().zip(column) {
+            *out = sample(value);
+        }
+    }
+    // Exchanges the off-diagonal halves of 2 x 2, then of 4 x 4, then of 8 x 8 bytes, eight bytes per word.
+    let mut words = packed.map(u64::from_le_bytes);
+    for (distance, mask) in [(1, 0x00ff_00ff_00ff_00ff), (2, 0x0000_ffff_0000_ffff), (4, 0x0000_0000_ffff_ffff)] {
+        let shift = 8 * distance;
+        for first in (0..8).filter(|row| row & distance == 0) {
+            let (upper, lower) = (words[first], words[first + distance]);
+            words[first] = upper & mask | (lower & mask) << shift;
+            words[first + distance] = (upper >> shift) & mask | lower & !mask;
+        }
+    }
+    words.map(u64::to_le_bytes)
+}
 
-    // Odd part.
-    let (z13, z10) = (add(input[5], input[3]), sub(input[5], input[3]));
-    let (z11, z12) = (add(input[1], input[7]), sub(input[1], input[7]));
-    let t7 = add(z11, z13);
-    let t11 = times::<SQRT_2>(sub(z11, z13));
-    let z5 = times::<F_1_847>(add(z10, z12));
-    let t10 = sub(times::<F_1_082>(z12), z5);
-    // -2.613 would overflow the constant: -1.613, and once more.
-    let t12 = add(sub(times::<MINUS_F_1_613>(z10), z10), z5);
-    let t6 = sub(t12, t7);
-    let t5 = sub(t11, t6);
-    let t4 = add(t10, t5);
+/// One-dimensional transform of eight lanes in place: `values[k]` holds the k-th frequency of each, then the k-th sample.
+#[inline]
+fn pass(values: &mut [Lanes; 8]) {
+    for lane in 0..8 {
+        let input: [i16; 8] = [
+            values[0][lane],
+            values[1][lane],
+            values[2][lane],
+            values[3][lane],
+            values[4][lane],
+            values[5][lane],
+            values[6][lane],
+            values[7][lane],
+        ];
 
-    [add(t0, t7), add(t1, t6), add(t2, t5), sub(t3, t4), add(t3, t4), sub(t2, t5), sub(t1, t6), sub(t0, t7)]
+        // Even part.
+        let (t10, t11) = (add(input[0], input[4]), sub(input[0], input[4]));
+        let t13 = add(input[2], input[6]);
+        let t12 = sub(times(sub(input[2], input[6]), SQRT_2), t13);
+        let (t0, t3) = (add(t10, t13), sub(t10, t13));
+        let (t1, t2) = (add(t11, t12), sub(t11, t12));
+
+        // Odd part.
+        let (z13, z10) = (add(input[5], input[3]), sub(input[5], input[3]));
+        let (z11, z12) = (add(input[1], input[7]), sub(input[1], input[7]));
+        let t7 = add(z11, z13);
+        let t11 = times(sub(z11, z13), SQRT_2);
+        let z5 = times(add(z10, z12), F_1_847);
+        let t10 = sub(times(z12, F_1_082), z5);
+        // -2.613 would overflow the constant: -1.613, and once more.
+        let t12 = add(sub(times(z10, MINUS_F_1_613), z10), z5);
+        let t6 = sub(t12, t7);
+        let t5 = sub(t11, t6);
+        let t4 = add(t10, t5);
+
+        values[0][lane] = add(t0, t7);
+        values[1][lane] = add(t1, t6);
+        values[2][lane] = add(t2, t5);
+        values[3][lane] = sub(t3, t4);
+        values[4][lane] = add(t3, t4);
+        values[5][lane] = sub(t2, t5);
+        values[6][lane] = sub(t1, t6);
+        values[7][lane] = sub(t0, t7);
+    }
 }
 
 // Constants with 8 fractional bits, shifted so that the upper half of a 16 x 16 bit product of a value that was shifted
@@ -100,18 +145,18 @@ const F_1_082: i16 = 277 << 6;
 const MINUS_F_1_613: i16 = -(413 << 6);
 
 #[inline(always)]
-fn times<const FACTOR: i16>(lanes: Lanes) -> Lanes {
-    lanes.map(|value| (i32::from(value << 2) * i32::from(FACTOR) >> 16) as i16)
+fn times(value: i16, factor: i16) -> i16 {
+    ((i32::from(value << 2) * i32::from(factor)) >> 16) as i16
 }
 
 #[inline(always)]
-fn add(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane].wrapping_add(b[lane]))
+fn add(a: i16, b: i16) -> i16 {
+    a.wrapping_add(b)
 }
 
 #[inline(always)]
-fn sub(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|lane| a[lane].wrapping_sub(b[lane]))
+fn sub(a: i16, b: i16) -> i16 {
+    a.wrapping_sub(b)
 }
 
 #[cfg(test)]

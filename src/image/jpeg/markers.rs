@@ -217,7 +217,9 @@ impl Headers {
                 0..=15 => {
                     (*dc_low, *dc_high) = (value & 15, value >> 4);
                     if dc_low > dc_high {
-                        return Err(Halt::header(format!("arithmetic conditioning with bounds {dc_low} and {dc_high}")));
+                        return Err(Halt::header(format!(
+                            "arithmetic conditioning with bounds {dc_low} and {dc_high}"
+                        )));
                     }
                 }
                 16..=31 => *ac_split = value,

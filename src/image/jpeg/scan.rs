@@ -140,11 +140,7 @@ impl Scan {
 }
 
 /// Components keep the quantisation table that is current at their first scan.
-fn latch_quantisation(
-    frame: &mut Frame,
-    scan: &ScanHeader,
-    tables: &[Option<[u16; 64]>; 4],
-) -> Result<(), Halt> {
+fn latch_quantisation(frame: &mut Frame, scan: &ScanHeader, tables: &[Option<[u16; 64]>; 4]) -> Result<(), Halt> {
     for &index in &scan.components {
         let component = &mut frame.components[index];
         if component.quant.is_none() {

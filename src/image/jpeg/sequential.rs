@@ -22,12 +22,7 @@ struct Lane {
 }
 
 impl Sequential {
-    pub(super) fn new(
-        scan: &ScanHeader,
-        frame: &Frame,
-        tables: &Tables,
-        source: &mut Source,
-    ) -> Result<Self, Halt> {
+    pub(super) fn new(scan: &ScanHeader, frame: &Frame, tables: &Tables, source: &mut Source) -> Result<Self, Halt> {
         if !scan.is_sequential() {
             source.warnings.note("a sequential scan with progressive parameters");
         }
@@ -51,7 +46,7 @@ impl Sequential {
     /// Decodes one block of the scan's component `lane` into `block`, which is zero before.
     pub(super) fn block(&mut self, source: &mut Source, lane: usize, block: &mut [i16; 64]) -> Result<(), Halt> {
         let lane = &mut self.lanes[lane];
-        let bits = &mut self.bits;
+        let mut bits = self.bits; // a copy, which can stay in registers
 
         let size = bits.symbol(source, &lane.dc)?;
         let difference = if size > 0 { bits.take_signed(source, u32::from(size))? } else { 0 };
@@ -72,6 +67,7 @@ impl Sequential {
             }
             k += 1;
         }
+        self.bits = bits;
         Ok(())
     }
 }

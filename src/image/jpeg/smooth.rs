@@ -4,11 +4,7 @@
 //! of the 5 x 5 blocks around. If no AC is known at all it also smooths DC. TensorFlow leaves this on, so a progressive
 //! file with an early end marker must be smoothed to get its pixels.
 
-use super::{
-    frame::Frame,
-    planes::Coefficients,
-    progressive::Precision,
-};
+use super::{frame::Frame, planes::Coefficients, progressive::Precision};
 
 /// Natural positions of the ten coefficients that are looked at, in zigzag order.
 const POSITIONS: [usize; 10] = [0, 1, 8, 16, 9, 2, 3, 10, 17, 24];
@@ -109,13 +105,17 @@ impl<'a> Smoothing<'a> {
         // from the end, unless the row is within the same MCU.
         let (mcu_row, within) = (y / component.v, y % component.v);
         let last_mcu_row = frame.mcus_high - 1;
-        let rows_here = if mcu_row < last_mcu_row { component.v } else { component.blocks_high - mcu_row * component.v };
+        let rows_here =
+            if mcu_row < last_mcu_row { component.v } else { component.blocks_high - mcu_row * component.v };
         let previous = if within > 0 || mcu_row > 0 { y - 1 } else { y };
         let before_previous = if within > 1 || mcu_row > 1 { y - 2 } else { previous };
         let next = if within + 1 < rows_here || mcu_row < last_mcu_row { y + 1 } else { y };
         let after_next = if within + 2 < rows_here || mcu_row + 1 < last_mcu_row { y + 2 } else { next };
         let last = component.blocks_wide - 1;
-        let columns = [x.saturating_sub(2), x.saturating_sub(1), x, (x + 1).min(last), (x + 2).min(last)];
+        // ... and in a component of just two columns, what it takes for the next column but one is the first.
+        let beyond = if last == 1 { 0 } else { last };
+        let column = |x: usize| if x <= last { x } else { beyond };
+        let columns = [x.saturating_sub(2), x.saturating_sub(1), x, column(x + 1), column(x + 2)];
         [before_previous, previous, y, next, after_next]
             .map(|row| columns.map(|column| i32::from(blocks.at(column, row)[0])))
     }

@@ -180,8 +180,8 @@ impl<'a> Source<'a> {
                 return Ok(()); // the scan seems to be over
             }
             match (marker - 0xd0).wrapping_sub(desired) & 7 {
-                1 | 2 => return Ok(()),         // one of the next two: this interval was lost
-                6 | 7 => self.find_marker()?,   // one of the last two: an old interval, read on
+                1 | 2 => return Ok(()),       // one of the next two: this interval was lost
+                6 | 7 => self.find_marker()?, // one of the last two: an old interval, read on
                 _ => {
                     self.unread_marker = 0; // the right one, or too far away to guess
                     return Ok(());

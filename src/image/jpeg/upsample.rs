@@ -1,10 +1,10 @@
 //! From a component's own resolution to the picture's, as libjpeg-turbo's "fancy" upsampling does it.
 
 use super::{
+    super::Reason,
     frame::{Component, Frame},
     planes::Plane,
     source::Halt,
-    super::Reason,
 };
 
 /// How a component gets to full size.

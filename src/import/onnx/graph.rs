@@ -92,6 +92,14 @@ impl Graph {
         self.consumers.get(value).into_iter().flatten().map(|&index| &self.nodes[index])
     }
 
+    /// The only node that uses a value, if there is just one.
+    pub(super) fn only_consumer(&self, value: &str) -> Option<&NodeProto> {
+        match self.consumers.get(value)?.as_slice() {
+            [index] => Some(&self.nodes[*index]),
+            _ => None,
+        }
+    }
+
     /// A constant's shape; absent where `value` is no constant.
     pub(super) fn constant_shape(&self, value: &str) -> Result<Option<Vec<usize>>, Refusal> {
         constant_shape(&self.folded, &self.stored, value)

@@ -1,7 +1,7 @@
 //! Weights from an ONNX model, whoever exported it.
 //!
-//! The graph is matched by structure, never by names: [`file`] reads, [`graph`] folds constants, [`walk`] follows the
-//! data beside an architecture's table, [`tensors`] folds batch normalisation, [`recipe`] recognises preprocessing.
+//! The graph is matched by structure, never by names: `file` reads, `graph` folds constants, `walk` follows the
+//! data beside an architecture's table, `tensors` folds batch normalisation, `recipe` recognises preprocessing.
 //! Exporters differ in all of it (batch norms folded, half folded or explicit; pads in the convolution, before it, or
 //! computed; N, H, W, C or N, C, H, W), but not in what the network does.
 
@@ -9,6 +9,7 @@ mod affine;
 mod array;
 mod file;
 mod fold;
+mod front;
 mod graph;
 mod index;
 mod node;

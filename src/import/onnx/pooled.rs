@@ -4,7 +4,7 @@
 //! without effect as long as it ends in N, C, 1, 1, and that is what this follows.
 
 use super::graph::Graph;
-use super::index::{permutation, squeezed, unsqueezed};
+use super::index::{axis_of, permutation, squeezed, unsqueezed};
 use super::proto::NodeProto;
 use crate::import::Refusal;
 
@@ -24,24 +24,29 @@ impl Pooled {
         Self { shape: vec![BATCH, channels, 1, 1], channels }
     }
 
-    /// The mean over the picture that `node` takes of N, C, H, W; absent where it is nothing of the kind.
-    pub(super) fn mean(graph: &Graph, node: &NodeProto, channels: usize) -> Result<Option<Self>, Refusal> {
-        let pooled = Self::new(channels);
-        match node.op() {
-            "GlobalAveragePool" => Ok(Some(pooled)),
-            "ReduceMean" => {
-                let axes = integers(graph, node, 1, "axes")?.unwrap_or_default();
-                let mut sorted: Vec<i64> =
-                    axes.iter().map(|&axis| if axis < 0 { axis.saturating_add(4) } else { axis }).collect();
-                sorted.sort_unstable();
-                if sorted != [2, 3] {
-                    return Err(node.refuse(format!("it takes the mean over axes {axes:?}"), "axes [2, 3]"));
-                }
-                let shape = if node.int("keepdims").unwrap_or(1) == 0 { vec![BATCH, channels] } else { pooled.shape };
-                Ok(Some(Self { shape, channels }))
-            }
-            _ => Ok(None),
+    /// The mean over the picture that `node` takes; absent where it is nothing of the kind.
+    ///
+    /// `axes` tells which of N, C, H, W each axis of its input is: tf2onnx's operator set 18 turns to N, H, W, C first.
+    pub(super) fn mean(
+        graph: &Graph,
+        node: &NodeProto,
+        axes: &[usize],
+        channels: usize,
+    ) -> Result<Option<Self>, Refusal> {
+        let is_global_pool = node.op() == "GlobalAveragePool";
+        if !is_global_pool && node.op() != "ReduceMean" {
+            return Ok(None);
         }
+        let over = if is_global_pool { vec![2, 3] } else { integers(graph, node, 1, "axes")?.unwrap_or_default() };
+        let positions: Option<Vec<usize>> = over.iter().map(|&axis| axis_of(axis, axes.len())).collect();
+        let picture: Option<Vec<usize>> = positions.map(|positions| positions.iter().map(|&at| axes[at]).collect());
+        if !matches!(picture.as_deref(), Some([2, 3] | [3, 2])) {
+            return Err(node.refuse(format!("it takes the mean over axes {over:?}"), "height and width"));
+        }
+        let keeps_axes = is_global_pool || node.int("keepdims").unwrap_or(1) != 0;
+        let kept = axes.iter().filter(|&&axis| keeps_axes || axis < 2);
+        let shape = kept.map(|&axis| Self::new(channels).shape[axis]).collect();
+        Ok(Some(Self { shape, channels }))
     }
 
     /// Whether a convolution can take it.

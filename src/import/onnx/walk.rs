@@ -4,6 +4,8 @@
 //! node that is something else ends it. What was found is kept as references into the graph, nothing is copied yet.
 
 use super::affine::{Affine, RANK};
+use super::array::Array;
+use super::front::{Front, transposed};
 use super::graph::Graph;
 use super::node::quoted;
 use super::padding::{Border, Style};
@@ -76,7 +78,8 @@ struct Walk<'g> {
 
 impl<'g> Walk<'g> {
     fn network(&mut self, network: &Network) -> Result<Affine, Refusal> {
-        let front = self.front(network)?;
+        let front = Front::read(self.graph, network)?;
+        self.value = front.value;
         self.convolution(&network.stem)?;
         self.activation(network.activation, &network.stem)?;
         for block in &network.blocks {
@@ -85,58 +88,7 @@ impl<'g> Walk<'g> {
         self.convolution(&network.head)?;
         self.activation(network.activation, &network.head)?;
         self.end()?;
-        Ok(front)
-    }
-
-    /// Preprocessing: arithmetic per channel, with at most a change from N, H, W, C to N, C, H, W in between.
-    fn front(&mut self, network: &Network) -> Result<Affine, Refusal> {
-        // Where each axis of the current value was in the input. Which of them holds the channels shows at the end.
-        let mut axes: Vec<usize> = (0..RANK).collect();
-        let mut steps = Vec::new();
-        while let Some(node) = self.only_use() {
-            match node.op() {
-                "Transpose" => axes = transposed(&axes, node)?,
-                "Mul" | "Add" | "Sub" | "Div" | "BatchNormalization" => steps.push((node, self.value, axes.clone())),
-                _ => break,
-            }
-            self.pass(node);
-        }
-        let channel = axes[1];
-        self.check_input(&axes, network)?;
-        let mut front = Affine::identity(network.stem.input);
-        for (node, value, axes) in steps {
-            let axis = axes.iter().position(|&axis| axis == channel).unwrap_or_default();
-            match Affine::read(self.graph, node, value, axis, network.stem.input)? {
-                Some(affine) => front.then(&affine),
-                None => return Err(node.refuse("it is no step of preprocessing", describe(&network.stem))),
-            }
-        }
-        Ok(front)
-    }
-
-    /// The input must be N, H, W, C or N, C, H, W with three channels, and of the network's size where it says one.
-    fn check_input(&self, axes: &[usize], network: &Network) -> Result<(), Refusal> {
-        let side = network.side;
-        let refuse = |found: String| Refusal::Node {
-            node: format!("input {}", quoted(self.graph.input())),
-            found,
-            expected: format!("a batch of {side} x {side} pictures, N, H, W, 3 or N, 3, H, W"),
-        };
-        if axes != [0, 1, 2, 3] && axes != [0, 3, 1, 2] {
-            return Err(refuse(format!("its axes reach the first convolution in the order {axes:?}")));
-        }
-        let Some(shape) = self.graph.input_shape() else { return Ok(()) };
-        let expected = [None, Some(network.stem.input), Some(side), Some(side)];
-        let agrees = |(&axis, expected): (&usize, Option<usize>)| {
-            let length = shape.get(axis).copied().flatten();
-            length.is_none() || expected.is_none() || length == expected
-        };
-        if shape.len() != RANK || !axes.iter().zip(expected).all(agrees) {
-            let lengths: Vec<String> =
-                shape.iter().map(|length| length.map_or("?".into(), |l| l.to_string())).collect();
-            return Err(refuse(format!("its shape is {}", lengths.join(" x "))));
-        }
-        Ok(())
+        Ok(front.affine)
     }
 
     fn block(&mut self, block: &Block, activation: Activation) -> Result<(), Refusal> {
@@ -163,8 +115,14 @@ impl<'g> Walk<'g> {
         let wide = se.expand.output;
         self.fork("Mul", &format!("the Mul that ends {}'s squeeze-excite", se.reduce.name))?;
         let mean = format!("the mean over the picture ({})", se.reduce.name);
-        let node = self.next(&mean)?;
-        let pooled = Pooled::mean(self.graph, node, wide)?.ok_or_else(|| node.refuse("comes next", &mean))?;
+        let mut axes: Vec<usize> = (0..RANK).collect();
+        let mut node = self.next(&mean)?;
+        while node.op() == "Transpose" {
+            axes = transposed(&axes, node)?;
+            self.pass(node);
+            node = self.next(&mean)?;
+        }
+        let pooled = Pooled::mean(self.graph, node, &axes, wide)?.ok_or_else(|| node.refuse("comes next", &mean))?;
         self.pass(node);
         let side = std::mem::replace(&mut self.side, 1);
         self.reshape(pooled, &se.reduce)?;
@@ -213,13 +171,16 @@ impl<'g> Walk<'g> {
         while (low, high) != (0.0, 6.0) {
             let node = self.next(&expected)?;
             let bound = |input: usize, attribute: &str| match node.input_name(input) {
-                Some(name) => Ok(self.graph.constant(name)?.and_then(|array| array.as_reals()?.first().copied())),
+                Some(name) => match self.graph.constant(name)?.as_deref().and_then(Array::as_reals) {
+                    Some(&[bound]) => Ok(Some(bound)),
+                    _ => Err(node.refuse(format!("its {attribute} {} is no single number", quoted(name)), &expected)),
+                },
                 None => Ok(node.attribute(attribute).map(|attribute| f64::from(attribute.f))),
             };
             let (from, to) = match node.op() {
                 "Clip" => (bound(1, "min")?, bound(2, "max")?),
                 "Relu" => (Some(0.0), None),
-                "Min" => (None, bound(1, "max")?),
+                "Min" if node.input.len() == 2 => (None, bound(1, "bound")?),
                 _ => return Err(node.refuse("comes next", expected)),
             };
             low = from.map_or(low, |from| low.max(from));
@@ -365,15 +326,8 @@ impl<'g> Walk<'g> {
     }
 }
 
-fn transposed(axes: &[usize], node: &NodeProto) -> Result<Vec<usize>, Refusal> {
-    let perm = node.ints("perm").and_then(|perm| super::index::permutation(perm, RANK));
-    let perm =
-        perm.ok_or_else(|| node.refuse("it does not name four axes", "a change between N, H, W, C and N, C, H, W"))?;
-    Ok(perm.into_iter().map(|axis| axes[axis]).collect())
-}
-
 /// `stem: 3x3 Conv, stride 2, 3 -> 32 channels, 1 group`.
-fn describe(conv: &Convolution) -> String {
+pub(super) fn describe(conv: &Convolution) -> String {
     let Convolution { name, input, output, kernel, stride, groups } = conv;
     let group = if *groups == 1 { "group" } else { "groups" };
     format!("{name}: {kernel}x{kernel} Conv, stride {stride}, {input} -> {output} channels, {groups} {group}")

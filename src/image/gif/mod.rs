@@ -1,0 +1,198 @@
+//! GIF, as TensorFlow reads it through giflib.
+//!
+//! Two things differ from other readers. The canvas is as large as the frame, not as the logical screen, so that a frame
+//! with an offset is cut at the right and bottom. And whatever is wrong after the first complete frame is ignored: the
+//! file counts as one with a single frame.
+
+mod lzw;
+
+use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
+use lzw::Lzw;
+
+/// Decodes a GIF file of one frame.
+pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
+    let mut reader = Reader { data };
+    let screen = Screen::read(&mut reader).ok_or_else(|| reject(Reason::Truncated, "the header is cut short"))?;
+    let mut contents = Contents::default();
+    let outcome = contents.read(&mut reader);
+    let rejection = match (outcome, contents.frames, contents.frame) {
+        (_, 2.., _) => reject(Reason::Animated, &format!("{} frames", contents.frames)),
+        (_, _, Some(frame)) => return frame.compose(screen.palette.as_deref()),
+        (Err((reason, detail)), ..) => reject(reason, detail),
+        (Ok(()), ..) => reject(Reason::CorruptData, "there is no frame in it"),
+    };
+    Err(rejection.with_size(contents.size))
+}
+
+fn reject(reason: Reason, detail: &str) -> Rejection {
+    Rejection::new(reason, Format::Gif, detail)
+}
+
+/// Damage that ends the reading; the frames before it count.
+type Damage = (Reason, &'static str);
+
+const CUT: Damage = (Reason::Truncated, "the file stops in the middle of a block");
+
+/// The bytes that are yet to be read.
+struct Reader<'a> {
+    data: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.data.split_at_checked(count)?;
+        self.data = tail;
+        Some(head)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    fn word(&mut self) -> Option<usize> {
+        self.take(2).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])))
+    }
+
+    /// A data sub-block; empty for the one that ends a sequence.
+    fn block(&mut self) -> Option<&'a [u8]> {
+        let length = self.byte()?;
+        self.take(usize::from(length))
+    }
+
+    /// A colour table, if the flags announce one: 2^(n + 1) colours of three bytes.
+    fn palette(&mut self, flags: u8) -> Option<Option<Vec<u8>>> {
+        if flags & 0x80 == 0 {
+            return Some(None);
+        }
+        Some(Some(self.take(3 << ((flags & 7) + 1))?.to_vec()))
+    }
+}
+
+/// The header and the logical screen, of which only the global colour table counts.
+struct Screen {
+    palette: Option<Vec<u8>>,
+}
+
+impl Screen {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        reader.take(6 + 4)?; // signature, version and size of the screen
+        let flags = reader.byte()?;
+        reader.take(2)?; // background colour and aspect ratio
+        Some(Self { palette: reader.palette(flags)? })
+    }
+}
+
+/// What was found in the file.
+#[derive(Default)]
+struct Contents {
+    /// Complete frames.
+    frames: usize,
+    /// Width and height of the latest frame, complete or not.
+    size: Option<(usize, usize)>,
+    /// The first complete frame.
+    frame: Option<Frame>,
+    /// The extension blocks since the last frame: the first graphics control decides about transparency.
+    control: Option<Vec<u8>>,
+}
+
+impl Contents {
+    /// Reads all blocks up to the trailer.
+    fn read(&mut self, reader: &mut Reader) -> Result<(), Damage> {
+        loop {
+            match reader.byte().ok_or(CUT)? {
+                b',' => self.image(reader)?,
+                b'!' => self.extension(reader).ok_or(CUT)?,
+                b';' => return Ok(()),
+                _ => return Err((Reason::CorruptData, "an unknown block")),
+            }
+        }
+    }
+
+    fn extension(&mut self, reader: &mut Reader) -> Option<()> {
+        const GRAPHICS_CONTROL: u8 = 0xf9;
+        let label = reader.byte()?;
+        let first = reader.block()?;
+        if label == GRAPHICS_CONTROL && !first.is_empty() && self.control.is_none() {
+            self.control = Some(first.to_vec());
+        }
+        // giflib looks for the end of the sequence even if the first block was empty.
+        while !reader.block()?.is_empty() {}
+        Some(())
+    }
+
+    fn image(&mut self, reader: &mut Reader) -> Result<(), Damage> {
+        let mut frame = Frame::header(reader).ok_or(CUT)?;
+        self.size = Some((frame.width, frame.height));
+        let code_size = reader.byte().ok_or(CUT)?;
+        if code_size > 8 {
+            return Err((Reason::CorruptData, "the code size is over 8"));
+        }
+        if frame.width == 0 || frame.height == 0 {
+            return Err((Reason::ZeroSize, "a frame without pixels"));
+        }
+        if (frame.width * frame.height * 3) as u64 >= MAX_SAMPLES {
+            return Err((Reason::TooLarge, "a frame of 2^29 samples or more"));
+        }
+        frame.indices = Lzw::new(code_size, reader).decode(frame.width * frame.height)?;
+        while !reader.block().ok_or(CUT)?.is_empty() {}
+        let control = self.control.take();
+        self.frames += 1;
+        if self.frames == 1 {
+            frame.transparent = control.filter(|bytes| bytes.len() == 4 && bytes[0] & 1 != 0).map(|bytes| bytes[3]);
+            self.frame = Some(frame);
+        }
+        Ok(())
+    }
+}
+
+/// One frame.
+struct Frame {
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
+    interlaced: bool,
+    palette: Option<Vec<u8>>,
+    transparent: Option<u8>,
+    /// Colour indices in the order of the file.
+    indices: Vec<u8>,
+}
+
+impl Frame {
+    fn header(reader: &mut Reader) -> Option<Self> {
+        let (left, top, width, height) = (reader.word()?, reader.word()?, reader.word()?, reader.word()?);
+        let flags = reader.byte()?;
+        let palette = reader.palette(flags)?;
+        let interlaced = flags & 0x40 != 0;
+        Some(Self { left, top, width, height, interlaced, palette, transparent: None, indices: Vec::new() })
+    }
+
+    /// Paints the frame on a black canvas of its own size.
+    fn compose(&self, global: Option<&[u8]>) -> Result<Picture, Rejection> {
+        let &Self { left, top, width, height, .. } = self;
+        let size = Some((width, height));
+        let bad = |detail: &str| reject(Reason::CorruptData, detail).with_size(size);
+        let palette = self.palette.as_deref().or(global).ok_or_else(|| bad("there is no colour table"))?;
+        let mut rgb = vec![0; width * height * 3];
+        for (y, indices) in rows(height, self.interlaced).zip(self.indices.chunks_exact(width)) {
+            if y + top >= height {
+                continue;
+            }
+            let row = &mut rgb[(y + top) * width * 3..][..width * 3];
+            for (pixel, &index) in row.chunks_exact_mut(3).skip(left).zip(indices) {
+                if Some(index) == self.transparent {
+                    continue;
+                }
+                let color = palette.get(usize::from(index) * 3..usize::from(index) * 3 + 3);
+                pixel.copy_from_slice(color.ok_or_else(|| bad("a pixel's colour is not in the colour table"))?);
+            }
+        }
+        Ok(Picture { width, height, format: Format::Gif, rgb })
+    }
+}
+
+/// The rows of a frame in the order of the file.
+fn rows(height: usize, interlaced: bool) -> impl Iterator<Item = usize> {
+    let passes: &[(usize, usize)] = if interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
+    passes.iter().flat_map(move |&(first, step)| (first..height).step_by(step))
+}

@@ -1,0 +1,170 @@
+//! Bad input gets one clear line and a documented exit code, and nothing half-written is left.
+
+use std::fs;
+use std::path::Path;
+
+use super::places::repository;
+use super::{convert_photos, data_set, names, petrec, temporary};
+
+/// `convert` of a folder with the built-in weights.
+fn convert(data: &Path, out: &Path, more: &[&str]) -> super::Run {
+    let fixed = ["convert".as_ref(), "--model=efficientnet-lite0".as_ref(), data.as_os_str(), out.as_os_str()];
+    petrec(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)))
+}
+
+#[test]
+fn without_weights_the_message_names_both_ways_on() {
+    let out = temporary();
+    let target = out.path().join("records");
+
+    let run = petrec(["convert".as_ref(), "examples/photos".as_ref(), target.as_os_str()]);
+
+    // Somebody's own import would lie here; the message is about a tree as it is cloned.
+    if !repository("model-weights/efficientnet-b0.safetensors").exists() {
+        run.refused(1, &["no weights for efficientnet-b0", "cargo xtask import-weights", "--model efficientnet-lite0"]);
+        assert!(!target.exists());
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_refused_and_left_as_it_was() {
+    let out = temporary();
+    fs::write(out.path().join("thesis.txt"), "years of work").expect("written");
+
+    convert_photos(out.path(), &[]).refused(1, &["is not empty", "thesis.txt", "new or empty folder"]);
+
+    assert_eq!(names(out.path()), ["thesis.txt"]);
+}
+
+#[test]
+fn a_finished_conversion_is_not_overwritten() {
+    let out = temporary();
+    convert_photos(out.path(), &["--pool", "avg"]).ok();
+    let before = fs::read(out.path().join("photos-00000-of-00001.tfrecord")).expect("readable");
+
+    convert_photos(out.path(), &[]).refused(1, &["already holds a finished conversion"]);
+
+    assert_eq!(fs::read(out.path().join("photos-00000-of-00001.tfrecord")).expect("readable"), before);
+}
+
+#[test]
+fn an_output_that_is_a_file_or_lies_in_the_data_set_is_refused() {
+    let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg")]);
+    let file = temporary();
+    let file = file.path().join("records");
+    fs::write(&file, "").expect("written");
+
+    convert(data.path(), &file, &[]).refused(1, &["is a file"]);
+    convert(data.path(), &data.path().join("records"), &[]).refused(1, &["lies inside the data set"]);
+
+    assert_eq!(names(data.path()), ["Cat"]);
+}
+
+#[test]
+fn a_data_set_that_is_none_is_refused_for_what_it_is() {
+    let (flat, empty, out) = (temporary(), data_set(&[]), temporary());
+    fs::copy(repository("examples/photos/Cat/chelsea.jpg"), flat.path().join("1.jpg")).expect("copied");
+    fs::write(out.path().join("photos.zip"), "PK").expect("written");
+    fs::create_dir(empty.path().join("Cat")).expect("made");
+    let records = out.path().join("records");
+
+    convert(flat.path(), &records, &[]).refused(1, &["no class folders", "sub-folder"]);
+    convert(empty.path(), &records, &[]).refused(1, &["no photos", ".jpg"]);
+    convert(&out.path().join("photos.zip"), &records, &[]).refused(1, &["a file, not a folder"]);
+    convert(&out.path().join("missing"), &records, &[]).refused(1, &["no such file or folder"]);
+    let classes = ["--classes", "Cat,Bird"];
+    convert(&repository("examples/photos"), &records, &classes).refused(1, &["Bird", "Cat, Coffee"]);
+
+    assert!(!records.exists());
+}
+
+#[test]
+fn when_nothing_decodes_nothing_is_left() {
+    let data = data_set(&[("Cat/666.jpg", "Cat/666.jpg"), ("Cat/page.jpg", "Coffee/download (1).jpg")]);
+    let out = temporary();
+    let records = out.path().join("deep/records");
+
+    convert(data.path(), &records, &[]).refused(1, &["none of the 2 images can be decoded", "petrec validate"]);
+
+    assert_eq!(names(out.path()), [""; 0]);
+}
+
+#[test]
+fn an_error_at_the_very_end_leaves_nothing_half_written() {
+    let out = temporary();
+    let (records, report) = (out.path().join("records"), out.path().join("missing/report.json"));
+
+    let more = ["--report", report.to_str().expect("UTF-8"), "--layout", "per-image"];
+    convert_photos(&records, &more).refused(1, &["report.json", "cannot be written"]);
+
+    assert_eq!(names(out.path()), [""; 0]);
+}
+
+#[test]
+fn two_images_that_would_share_a_record_file_are_refused_before_the_first_byte() {
+    let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg"), ("Cat/1.jpeg", "Cat/chelsea-eyes.jpg")]);
+    let out = temporary();
+    let records = out.path().join("records");
+
+    convert(data.path(), &records, &["--layout", "per-image"]).refused(1, &["Cat/1.jpeg and Cat/1.jpg", "rename"]);
+
+    assert!(!records.exists());
+}
+
+#[test]
+fn two_features_of_one_key_are_refused() {
+    let out = temporary();
+    let records = out.path().join("records");
+
+    convert_photos(&records, &["--feature-key", "Label"]).refused(2, &["Label"]);
+    convert_photos(&records, &["--label-key", "path", "--with", "path"]).refused(2, &["path"]);
+
+    assert!(!records.exists());
+}
+
+#[test]
+fn a_damaged_weight_file_is_refused_by_name() {
+    let out = temporary();
+    let (records, weights) = (out.path().join("records"), out.path().join("weights.safetensors"));
+    let mut bytes = fs::read(repository("model-weights/efficientnet-lite0.safetensors")).expect("the built-in weights");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&weights, bytes).expect("written");
+
+    let with_weights = |weights: &Path| {
+        let args = ["convert".as_ref(), "--weights".as_ref(), weights.as_os_str(), "examples/photos".as_ref()];
+        petrec(args.into_iter().chain([records.as_os_str()]))
+    };
+    with_weights(&weights).refused(1, &["weights.safetensors", "checksum", "cargo xtask import-weights"]);
+    with_weights(&repository("README.md")).refused(1, &["README.md", "not a usable weight file"]);
+    with_weights(Path::new("missing.safetensors")).refused(1, &["missing.safetensors"]);
+
+    assert!(!records.exists());
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for args in
+        [&["convert"][..], &["convert", "a", "b", "--backend", "abacus"], &["paint"], &["validate", "a", "--threads=0"]]
+    {
+        assert_eq!(petrec(args).code, Some(2), "{args:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn whoever_closes_the_pipe_has_enough() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_petrec"))
+        .args(["dump", "--stage", "pixels"])
+        .args(vec!["examples/photos/Cat/chelsea.jpg"; 2000])
+        .current_dir(repository(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("petrec starts");
+
+    drop(child.stdout.take());
+
+    assert_eq!(child.wait_with_output().expect("petrec ends").status.code(), Some(0));
+}

@@ -1,0 +1,98 @@
+//! What a user sees: the commands run as a program, on real photos and on everything that is not one.
+
+mod bad_input;
+mod convert;
+mod dump;
+#[path = "../common/npy.rs"]
+mod npy;
+#[path = "../common/places.rs"]
+mod places;
+mod validate;
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use petrec::tfrecord::{Example, Message, Reader};
+use places::repository;
+use tempfile::TempDir;
+
+/// What a run of petrec said.
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs petrec in the repository's root.
+fn petrec<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_petrec"))
+        .args(args)
+        .current_dir(repository(""))
+        .output()
+        .expect("petrec starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("petrec writes UTF-8");
+    Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+impl Run {
+    /// The run must have succeeded.
+    #[track_caller]
+    fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The run must have ended with this exit code and one line that holds all of `words`.
+    #[track_caller]
+    fn refused(self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        let last = self.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("petrec: "), "{}", self.stderr);
+        for word in words {
+            assert!(last.contains(word), "'{word}' is missing in: {last}");
+        }
+        assert_eq!(self.stdout, "");
+    }
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// `convert` of the example photos with the built-in weights, and whatever else is wanted.
+fn convert_photos(out: &Path, more: &[&str]) -> Run {
+    let fixed = ["convert", "--model", "efficientnet-lite0", "examples/photos"].map(OsStr::new);
+    petrec(fixed.into_iter().chain([out.as_os_str()]).chain(more.iter().map(OsStr::new)))
+}
+
+/// All records of a file, parsed.
+fn records(path: &Path) -> Vec<Example> {
+    let reader = Reader::new(File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+    reader.map(|record| Example::decode(&record.expect("an intact record")[..]).expect("an Example")).collect()
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).expect("the file")).expect("JSON")
+}
+
+/// A data set of copies of example photos under other names, each `("Class/name", "source in examples/photos")`.
+fn data_set(files: &[(&str, &str)]) -> TempDir {
+    let folder = temporary();
+    for (name, source) in files {
+        let target = folder.path().join(name);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("made");
+        fs::copy(repository("examples/photos").join(source), target).expect("copied");
+    }
+    folder
+}
