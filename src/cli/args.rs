@@ -16,7 +16,7 @@ use crate::tfrecord::Extra;
 
 /// A folder of photos becomes training-ready TFRecord features.
 #[derive(Debug, Parser)]
-#[command(name = "petrec", version, about, arg_required_else_help = true, infer_long_args = false)]
+#[command(name = "petrec", version, about, arg_required_else_help = true)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) global: Global,

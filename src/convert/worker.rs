@@ -1,5 +1,6 @@
 //! What happens to one image: read, decode, resize, preprocess, extract, pool, encode.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::manifest::RecordDescription;
@@ -109,6 +110,6 @@ fn label_of(file: &ImageFile) -> i64 {
 
 /// A relative path as bytes with forward slashes on every system, names that are not UTF-8 kept as they are.
 fn portable(relative: &Path) -> Vec<u8> {
-    let parts: Vec<&[u8]> = relative.iter().map(|part| part.as_encoded_bytes()).collect();
+    let parts: Vec<&[u8]> = relative.iter().map(OsStr::as_encoded_bytes).collect();
     parts.join(&b'/')
 }

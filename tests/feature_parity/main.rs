@@ -48,7 +48,7 @@ impl Tolerance {
         let worst = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let square: f64 = pairs().map(|(a, b)| (a - b).powi(2)).sum();
         let rel_l2 = (square / truth.iter().map(|b| b * b).sum::<f64>()).sqrt();
-        println!("{name}: rel-l2 {rel_l2:.1e}, largest difference {worst:.1e}");
+        eprintln!("{name}: rel-l2 {rel_l2:.1e}, largest difference {worst:.1e}");
         assert!(pairs().all(within), "{name}: largest difference {worst:e}");
         assert!(rel_l2 <= self.rel_l2, "{name}: rel-l2 {rel_l2:e}");
     }

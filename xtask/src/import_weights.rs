@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// The network that it must be [default: read from the graph]
     #[arg(long, value_name = "NAME", value_parser = model_names())]
     model: Option<Architecture>,
-    /// The weight file to write [default: model-weights/<model>.safetensors]
+    /// The weight file to write [default: model-weights/NAME.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The weights' licence, an SPDX expression such as Apache-2.0

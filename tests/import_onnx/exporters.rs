@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::shared::shared;
 use petrec::import::onnx::{OnnxOptions, import_onnx};
 use petrec::model::{Architecture, Padding, Preprocess, Tensor, Weights, seeded_b0};
 
-/// The file of that name, or a word about why the test does nothing.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/onnx").join(name);
-    if !path.exists() {
-        eprintln!("skipped: ../shared is not here ({name})");
-    }
-    path.exists().then_some(path)
+/// The ONNX file of that name.
+fn onnx(name: &str) -> Option<PathBuf> {
+    shared(&format!("reference/onnx/{name}"))
 }
 
 fn import(path: &Path) -> Weights {
@@ -43,7 +40,7 @@ fn keras_exports_hold_the_seeded_weights() {
     const TOLERANCE: f64 = 5e-7;
     let seeded = seeded_b0();
     for name in ["keras-b0-seeded-tf2onnx-nhwc-op17.onnx", "keras-b0-seeded-kerasexport-op15.onnx"] {
-        let Some(path) = shared(name) else { continue };
+        let Some(path) = onnx(name) else { continue };
 
         let imported = import(&path);
 
@@ -58,7 +55,7 @@ fn keras_exports_hold_the_seeded_weights() {
 
 #[test]
 fn the_built_in_weights_are_what_the_importer_makes_again_byte_for_byte() {
-    let Some(path) = shared("lite0-imagenet-features-legacy.onnx") else { return };
+    let Some(path) = onnx("lite0-imagenet-features-legacy.onnx") else { return };
     let committed = Weights::built_in_lite0().expect("the built-in weights are sound");
 
     let [first, second] = [import(&path), import(&path)].map(|weights| weights.to_bytes().expect("serialises"));
@@ -71,7 +68,7 @@ fn the_built_in_weights_are_what_the_importer_makes_again_byte_for_byte() {
 fn both_exports_of_lite0_hold_the_same_weights() {
     // PyTorch's two exporters fold batch normalisation in float32 in another order of operations.
     const TOLERANCE: f64 = 5e-7;
-    let Some(path) = shared("lite0-imagenet-logits-dynamo.onnx") else { return };
+    let Some(path) = onnx("lite0-imagenet-logits-dynamo.onnx") else { return };
     let committed = Weights::built_in_lite0().expect("the built-in weights are sound");
 
     let imported = import(&path);
@@ -85,8 +82,8 @@ fn both_exports_of_lite0_hold_the_same_weights() {
 #[test]
 fn torchvisions_explicit_batch_norms_fold_to_what_its_other_exporter_folds() {
     const TOLERANCE: f64 = 5e-7; // as above
-    let explicit = shared("torchvision-b0-random-legacy-nofold.onnx");
-    let Some((explicit, folded)) = explicit.zip(shared("torchvision_b0_features_dynamo_extdata.onnx")) else { return };
+    let explicit = onnx("torchvision-b0-random-legacy-nofold.onnx");
+    let Some((explicit, folded)) = explicit.zip(onnx("torchvision_b0_features_dynamo_extdata.onnx")) else { return };
 
     let [explicit, folded] = [import(&explicit), import(&folded)];
 
