@@ -39,10 +39,12 @@ pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
 /// Walks the chunks to the end, because the `image` crate stops after the last pixel and libpng does not.
 ///
 /// TensorFlow wants the whole file up to and including `IEND`. A wrong checksum is an error in a chunk that the picture
-/// depends on; in others it is not.
+/// depends on; in others it is not. What is not checked is the checksum inside the compressed data (Adler-32), which
+/// libpng looks at and the `image` crate cannot be told to.
 fn check_chunks(data: &[u8]) -> Result<(), (Reason, String)> {
     let cut = || (Reason::Truncated, "the file stops before its IEND chunk".to_owned());
     let mut rest = data.get(8..).unwrap_or_default();
+    let (mut headers, mut palettes) = (0, 0);
     loop {
         let (head, after) = rest.split_at_checked(8).ok_or_else(cut)?;
         let (length, kind) = head.split_at(4);
@@ -59,6 +61,11 @@ fn check_chunks(data: &[u8]) -> Result<(), (Reason, String)> {
         }
         if critical && ![b"IHDR", b"PLTE", b"IDAT", b"IEND"].iter().any(|known| known[..] == *kind) {
             return Err((Reason::UnsupportedCoding, format!("an unknown chunk {name}, which may not be passed over")));
+        }
+        headers += usize::from(kind == b"IHDR");
+        palettes += usize::from(kind == b"PLTE");
+        if headers > 1 || palettes > 1 {
+            return Err((Reason::CorruptData, format!("a second chunk {name}")));
         }
         if kind == b"IEND" {
             return Ok(());

@@ -43,6 +43,11 @@ pub(super) struct Coding {
     pub(super) arithmetic: bool,
 }
 
+impl Coding {
+    /// Sequential and Huffman-coded.
+    pub(super) const BASELINE: Self = Self { progressive: false, arithmetic: false };
+}
+
 /// The frame header (T.81, B.2.2) with what follows from it.
 pub(super) struct Frame {
     pub(super) coding: Coding,

@@ -94,28 +94,18 @@ fn transpose_samples(columns: &[Lanes; 8]) -> [[u8; 8]; 8] {
 /// One-dimensional transform of eight lanes in place: `values[k]` holds the k-th frequency of each, then the k-th sample.
 #[inline]
 fn pass(values: &mut [Lanes; 8]) {
+    let [v0, v1, v2, v3, v4, v5, v6, v7] = values;
     for lane in 0..8 {
-        let input: [i16; 8] = [
-            values[0][lane],
-            values[1][lane],
-            values[2][lane],
-            values[3][lane],
-            values[4][lane],
-            values[5][lane],
-            values[6][lane],
-            values[7][lane],
-        ];
-
         // Even part.
-        let (t10, t11) = (add(input[0], input[4]), sub(input[0], input[4]));
-        let t13 = add(input[2], input[6]);
-        let t12 = sub(times(sub(input[2], input[6]), SQRT_2), t13);
+        let (t10, t11) = (add(v0[lane], v4[lane]), sub(v0[lane], v4[lane]));
+        let t13 = add(v2[lane], v6[lane]);
+        let t12 = sub(times(sub(v2[lane], v6[lane]), SQRT_2), t13);
         let (t0, t3) = (add(t10, t13), sub(t10, t13));
         let (t1, t2) = (add(t11, t12), sub(t11, t12));
 
         // Odd part.
-        let (z13, z10) = (add(input[5], input[3]), sub(input[5], input[3]));
-        let (z11, z12) = (add(input[1], input[7]), sub(input[1], input[7]));
+        let (z13, z10) = (add(v5[lane], v3[lane]), sub(v5[lane], v3[lane]));
+        let (z11, z12) = (add(v1[lane], v7[lane]), sub(v1[lane], v7[lane]));
         let t7 = add(z11, z13);
         let t11 = times(sub(z11, z13), SQRT_2);
         let z5 = times(add(z10, z12), F_1_847);
@@ -126,14 +116,14 @@ fn pass(values: &mut [Lanes; 8]) {
         let t5 = sub(t11, t6);
         let t4 = add(t10, t5);
 
-        values[0][lane] = add(t0, t7);
-        values[1][lane] = add(t1, t6);
-        values[2][lane] = add(t2, t5);
-        values[3][lane] = sub(t3, t4);
-        values[4][lane] = add(t3, t4);
-        values[5][lane] = sub(t2, t5);
-        values[6][lane] = sub(t1, t6);
-        values[7][lane] = sub(t0, t7);
+        v0[lane] = add(t0, t7);
+        v1[lane] = add(t1, t6);
+        v2[lane] = add(t2, t5);
+        v3[lane] = sub(t3, t4);
+        v4[lane] = add(t3, t4);
+        v5[lane] = sub(t2, t5);
+        v6[lane] = sub(t1, t6);
+        v7[lane] = sub(t0, t7);
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) struct Headers {
 const APP_BYTES: usize = 14;
 
 impl Headers {
+    /// The frame header, which must have come by now.
+    pub(super) fn frame(&self) -> Result<&Frame, Halt> {
+        self.frame.as_ref().ok_or_else(|| Halt::header("a scan before any frame header"))
+    }
+
     /// Reads on to the next scan or to the end of the picture.
     pub(super) fn advance(&mut self, source: &mut Source) -> Result<Stop, Halt> {
         loop {
@@ -48,7 +53,7 @@ impl Headers {
             }
             match source.unread_marker {
                 0xd8 => self.start_of_image()?,
-                0xc0 | 0xc1 => self.start_of_frame(source, Coding { progressive: false, arithmetic: false })?,
+                0xc0 | 0xc1 => self.start_of_frame(source, Coding::BASELINE)?,
                 0xc2 => self.start_of_frame(source, Coding { progressive: true, arithmetic: false })?,
                 0xc9 => self.start_of_frame(source, Coding { progressive: false, arithmetic: true })?,
                 0xca => self.start_of_frame(source, Coding { progressive: true, arithmetic: true })?,

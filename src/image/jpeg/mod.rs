@@ -1,11 +1,14 @@
-//! JPEG, bit for bit as TensorFlow's build of libjpeg-turbo 2.1.4 decodes it.
+//! JPEG, bit for bit as TensorFlow 2.21 decodes it through its libjpeg-turbo 2.1.4.
 //!
 //! Real photo collections hold damaged files, and libjpeg has an answer to every kind of damage: what it calls a warning
 //! is patched up and decoded, what it calls an error ends the decoding. Whether a picture exists and what its pixels are
 //! depends on each of these answers, so this decoder follows them one by one: the markers ([`markers`], [`source`]),
 //! the entropy coding ([`sequential`], [`progressive`], [`arithmetic`]), smoothing ([`smooth`]), the fast inverse DCT
-//! ([`idct`]), upsampling ([`upsample`]) and colour ([`color`]). It is written from the standard (ITU-T T.81) and from
-//! the documented behaviour of libjpeg-turbo, has no unsafe code, and is tested against TensorFlow's recorded decisions.
+//! ([`idct`]), upsampling ([`upsample`]) and colour ([`color`]). It has no unsafe code and is tested against decisions
+//! of TensorFlow itself.
+//!
+//! The formats and algorithms are those of ITU-T T.81; behaviour beyond it is libjpeg-turbo's, so this software is based
+//! in part on the work of the Independent JPEG Group.
 
 mod arithmetic;
 mod bits;
@@ -26,7 +29,7 @@ mod upsample;
 
 use super::{Accept, Format, MAX_SAMPLES, Picture, Reason, Rejection};
 use color::Space;
-use frame::Frame;
+use frame::{Coding, Frame};
 use markers::{Headers, Stop};
 use planes::{Coefficients, Direct, Plane};
 use progressive::Precision;
@@ -34,6 +37,10 @@ use scan::Scan;
 use smooth::Smoothing;
 use source::{Halt, Source};
 use upsample::Upsampler;
+
+/// More scans than any encoder writes. Scans can be much shorter than the blocks that they go over, so that without a
+/// limit a small file could keep a computer busy for hours.
+const MAX_SCANS: usize = 1000;
 
 /// Decodes a JPEG file.
 pub(super) fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
@@ -57,66 +64,26 @@ fn read(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<Pi
     if headers.advance(source)? == Stop::End {
         return Err(Halt::header("no picture before the end marker"));
     }
-    let Some(frame) = &mut headers.frame else {
-        return Err(Halt::header("no frame header"));
-    };
-    frame.lay_out()?;
-    let (width, height, count) = (frame.width, frame.height, frame.components.len());
-    if (width * height * count) as u64 >= MAX_SAMPLES {
-        let detail = format!("{width} x {height} pixels in {count} components");
-        return Err(Halt::failed(Reason::TooLarge, detail));
-    }
-    let mut upsamplers = Vec::new();
-    for component in &frame.components {
-        upsamplers.push(Upsampler::new(component, frame)?);
-    }
-    let coding = frame.coding;
-    let in_one_scan = !coding.progressive && headers.scan.components.len() == count;
-    let Some(frame) = &headers.frame else {
-        return Err(Halt::header("no frame header"));
-    };
-    let space = Space::guess(headers, frame, &mut source.warnings)?;
-    if !coding.progressive && !coding.arithmetic {
+    let mut output = Output::plan(headers, source)?;
+    let Frame { coding, ref components, .. } = *headers.frame()?;
+    let in_one_scan = !coding.progressive && headers.scan.components.len() == components.len();
+    if coding == Coding::BASELINE {
         headers.tables.default_huffman();
     }
-
-    let mut precision = vec![Precision::default(); count];
-    let planes = if in_one_scan {
-        let scan = Scan::begin(headers, &mut precision, source)?;
-        let frame = headers.frame.as_ref().ok_or_else(|| Halt::header("no frame header"))?;
-        let mut direct = Direct::new(frame);
-        scan.run(source, &mut direct)?;
-        direct.planes
-    } else {
-        scans(headers, &mut precision, source)?
-    };
-    let adobe = headers.adobe.is_some();
+    let planes = if in_one_scan { only_scan(headers, source)? } else { all_scans(headers, source)? };
+    output.adobe = headers.adobe.is_some();
     if in_one_scan {
         finish(headers, source, accept)?;
     }
-    let rgb = render(space, adobe, &planes, &mut upsamplers, width, height);
-    Ok(Picture { width, height, format: Format::Jpeg, rgb })
+    Ok(output.render(&planes))
 }
 
-/// Reads all scans of a picture that needs several, up to the end marker.
-fn scans(headers: &mut Headers, precision: &mut [Precision], source: &mut Source) -> Result<Vec<Plane>, Halt> {
-    let frame = headers.frame.as_ref().ok_or_else(|| Halt::header("no frame header"))?;
-    let mut coefficients = Coefficients::new(frame);
-    let mut last_good_row;
-    loop {
-        let scan = Scan::begin(headers, precision, source)?;
-        last_good_row = scan.run(source, &mut coefficients)?;
-        if headers.advance(source)? == Stop::End {
-            break;
-        }
-    }
-    let frame = headers.frame.as_ref().ok_or_else(|| Halt::header("no frame header"))?;
-    let smoothing = Smoothing::plan(frame, &coefficients, precision, headers.scans, last_good_row);
-    Ok(coefficients.transform(frame, |component, x, y, block| {
-        if let Some(smoothing) = &smoothing {
-            smoothing.apply(component, x, y, block);
-        }
-    }))
+/// Decodes a picture that is complete after its first scan.
+fn only_scan(headers: &mut Headers, source: &mut Source) -> Result<Vec<Plane>, Halt> {
+    let scan = Scan::begin(headers, &mut [], source)?;
+    let mut direct = Direct::new(headers.frame()?);
+    scan.run(source, &mut direct)?;
+    Ok(direct.planes)
 }
 
 /// Reads on from the only scan to the end marker. TensorFlow does not look at whether libjpeg still waits for bytes.
@@ -129,19 +96,67 @@ fn finish(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<
     }
 }
 
-/// Upsamples and converts row by row.
-fn render(
-    space: Space,
-    adobe: bool,
-    planes: &[Plane],
-    upsamplers: &mut [Upsampler],
+/// Decodes a picture that needs several scans, up to the end marker.
+fn all_scans(headers: &mut Headers, source: &mut Source) -> Result<Vec<Plane>, Halt> {
+    let mut precision = vec![Precision::default(); headers.frame()?.components.len()];
+    let mut coefficients = Coefficients::new(headers.frame()?);
+    let mut last_good_row;
+    loop {
+        let scan = Scan::begin(headers, &mut precision, source)?;
+        last_good_row = scan.run(source, &mut coefficients)?;
+        if headers.advance(source)? == Stop::End {
+            break;
+        }
+        if headers.scans > MAX_SCANS {
+            return Err(Halt::failed(Reason::TooLarge, format!("more than {MAX_SCANS} scans")));
+        }
+    }
+    let frame = headers.frame()?;
+    let smoothing = Smoothing::plan(frame, &coefficients, &precision, headers.scans, last_good_row);
+    Ok(coefficients.transform(frame, |component, x, y, block| {
+        if let Some(smoothing) = &smoothing {
+            smoothing.apply(component, x, y, block);
+        }
+    }))
+}
+
+/// How component planes become a picture.
+struct Output {
     width: usize,
     height: usize,
-) -> Vec<u8> {
-    let mut rgb = vec![0; width * height * 3];
-    for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
-        let rows: Vec<&[u8]> = planes.iter().zip(upsamplers.iter_mut()).map(|(p, u)| &u.row(p, y)[..width]).collect();
-        space.convert(&rows, adobe, out);
+    space: Space,
+    /// Whether there is an Adobe header.
+    adobe: bool,
+    upsamplers: Vec<Upsampler>,
+}
+
+impl Output {
+    /// Checks at the first scan that the picture can be decoded at all.
+    fn plan(headers: &mut Headers, source: &mut Source) -> Result<Self, Halt> {
+        if let Some(frame) = &mut headers.frame {
+            frame.lay_out()?;
+        }
+        let frame = headers.frame()?;
+        let Frame { width, height, ref components, .. } = *frame;
+        if (width * height * components.len()) as u64 >= MAX_SAMPLES {
+            let detail = format!("{width} x {height} pixels in {} components", components.len());
+            return Err(Halt::failed(Reason::TooLarge, detail));
+        }
+        let upsamplers = components.iter().map(|component| Upsampler::new(component, frame));
+        let upsamplers = upsamplers.collect::<Result<_, _>>()?;
+        let space = Space::guess(headers, frame, &mut source.warnings)?;
+        Ok(Self { width, height, space, adobe: false, upsamplers })
     }
-    rgb
+
+    /// Upsamples and converts row by row.
+    fn render(&mut self, planes: &[Plane]) -> Picture {
+        let Self { width, height, space, adobe, ref mut upsamplers } = *self;
+        let mut rgb = vec![0; width * height * 3];
+        for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
+            let row = |(plane, upsampler)| &Upsampler::row(upsampler, plane, y)[..width];
+            let rows: Vec<&[u8]> = planes.iter().zip(upsamplers.iter_mut()).map(row).collect();
+            space.convert(&rows, adobe, out);
+        }
+        Picture { width, height, format: Format::Jpeg, rgb }
+    }
 }

@@ -1,7 +1,7 @@
 //! Progressive scans, Huffman-coded (T.81, G.2), and the bookkeeping that all progressive scans share.
 
 use super::{
-    bits::Bits,
+    bits::{Bits, Careful},
     frame::{Frame, ScanHeader},
     huffman::{Class, Decoder},
     sequential::table,
@@ -107,7 +107,7 @@ impl Progressive {
         match (self.band.0, self.refines) {
             (0, false) => self.first_dc(source, lane, block),
             (0, true) => {
-                if self.bits.take(source, 1)? == 1 {
+                if self.bits.take::<Careful>(source, 1)? == 1 {
                     block[0] |= 1 << self.low;
                 }
                 Ok(())
@@ -118,8 +118,8 @@ impl Progressive {
     }
 
     fn first_dc(&mut self, source: &mut Source, lane: usize, block: &mut [i16; 64]) -> Result<(), Halt> {
-        let size = self.bits.symbol(source, &self.tables[lane])?;
-        let difference = if size > 0 { self.bits.take_signed(source, u32::from(size))? } else { 0 };
+        let size = self.bits.symbol::<Careful>(source, &self.tables[lane])?;
+        let difference = if size > 0 { self.bits.take_signed::<Careful>(source, u32::from(size))? } else { 0 };
         self.last_dc[lane] = self.last_dc[lane].wrapping_add(difference);
         block[0] = (self.last_dc[lane] << self.low) as i16;
         Ok(())
@@ -132,11 +132,11 @@ impl Progressive {
         }
         let (mut k, last) = self.band;
         while k <= last {
-            let symbol = self.bits.symbol(source, &self.tables[0])?;
+            let symbol = self.bits.symbol::<Careful>(source, &self.tables[0])?;
             let (run, size) = (symbol >> 4, u32::from(symbol & 15));
             if size > 0 {
                 k += usize::from(run);
-                let value = self.bits.take_signed(source, size)?;
+                let value = self.bits.take_signed::<Careful>(source, size)?;
                 block[usize::from(ZIGZAG[k])] = (value << self.low) as i16;
             } else if run == 15 {
                 k += 15;
@@ -151,7 +151,7 @@ impl Progressive {
 
     /// The number of blocks of an end-of-band symbol.
     fn run_length(&mut self, source: &mut Source, size: u8) -> Result<u32, Halt> {
-        let extra = if size > 0 { self.bits.take(source, u32::from(size))? as u32 } else { 0 };
+        let extra = if size > 0 { self.bits.take::<Careful>(source, u32::from(size))? as u32 } else { 0 };
         Ok((1 << size) + extra)
     }
 
@@ -160,14 +160,14 @@ impl Progressive {
         let (mut k, last) = self.band;
         if self.end_of_band == 0 {
             while k <= last {
-                let symbol = self.bits.symbol(source, &self.tables[0])?;
+                let symbol = self.bits.symbol::<Careful>(source, &self.tables[0])?;
                 let (mut run, size) = (i32::from(symbol >> 4), symbol & 15);
                 let mut new = 0;
                 if size > 0 {
                     if size != 1 {
                         source.warnings.note("a refinement that adds more than one bit");
                     }
-                    new = if self.bits.take(source, 1)? == 1 { plus } else { -plus };
+                    new = if self.bits.take::<Careful>(source, 1)? == 1 { plus } else { -plus };
                 } else if run != 15 {
                     self.end_of_band = self.run_length(source, symbol >> 4)?;
                     break;
@@ -207,7 +207,7 @@ impl Progressive {
 
 /// Reads one correction bit and, if it is set, moves `coefficient` away from zero by `plus`.
 fn correct(coefficient: &mut i16, plus: i16, bits: &mut Bits, source: &mut Source) -> Result<(), Halt> {
-    if bits.take(source, 1)? == 1 && *coefficient & plus == 0 {
+    if bits.take::<Careful>(source, 1)? == 1 && *coefficient & plus == 0 {
         let step = if *coefficient >= 0 { plus } else { plus.wrapping_neg() };
         *coefficient = coefficient.wrapping_add(step);
     }

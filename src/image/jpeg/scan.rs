@@ -2,6 +2,7 @@
 
 use super::{
     arithmetic::Arithmetic,
+    bits::{Careful, Fast},
     frame::{Frame, MAX_MCU_BLOCKS, ScanHeader},
     markers::Headers,
     progressive::{self, Precision, Progressive},
@@ -23,6 +24,15 @@ impl Entropy {
             Self::Sequential(decoder) => decoder.bits.exhausted,
             Self::Progressive(decoder) => decoder.bits.exhausted,
             Self::Arithmetic(decoder) => decoder.failed(),
+        }
+    }
+
+    /// Whether whole bytes were read ahead that no block needed. libjpeg drops them without a word.
+    fn left_over(&self) -> bool {
+        match self {
+            Self::Sequential(decoder) => decoder.bits.whole_bytes() > 0,
+            Self::Progressive(decoder) => decoder.bits.whole_bytes() > 0,
+            Self::Arithmetic(_) => false,
         }
     }
 
@@ -52,7 +62,7 @@ impl Entropy {
     #[inline]
     fn block(&mut self, source: &mut Source, lane: usize, block: &mut [i16; 64]) -> Result<(), Halt> {
         match self {
-            Self::Sequential(decoder) => decoder.block(source, lane, block),
+            Self::Sequential(decoder) => decoder.block::<Careful>(source, lane, block),
             Self::Progressive(decoder) => decoder.block(source, lane, block),
             Self::Arithmetic(decoder) => decoder.block(source, lane, block),
         }
@@ -124,19 +134,59 @@ impl Scan {
                     }
                     continue;
                 }
-                for (lane, &(component, wide, high)) in layout.parts.iter().enumerate() {
-                    for y in mcu_y * high..(mcu_y + 1) * high {
-                        for x in mcu_x * wide..(mcu_x + 1) * wide {
-                            entropy.block(source, lane, sink.block(component, x, y))?;
-                            sink.done(component, x, y);
-                        }
+                match entropy {
+                    Entropy::Sequential(decoder) if *interval == 0 && layout.is_far_from_end(source) => {
+                        fast_mcu(decoder, layout, (mcu_x, mcu_y), source, sink)?;
                     }
+                    _ => layout.each(mcu_x, mcu_y, |_, lane, component, x, y| {
+                        entropy.block(source, lane, sink.block(component, x, y))?;
+                        sink.done(component, x, y);
+                        Ok(())
+                    })?,
                 }
             }
+        }
+        if entropy.left_over() {
+            source.warnings.note("stray bytes after the last block of a scan");
         }
         source.sync();
         Ok(last_good_row)
     }
+}
+
+/// Decodes an MCU in the fast way and, if that stumbles over an FF, again in the careful way.
+///
+/// As in libjpeg-turbo, coefficients that only the first try found stay: where FF FF 00 stands for one byte, the fast way
+/// goes on with zero bits, and those can mean something.
+fn fast_mcu(
+    decoder: &mut Sequential,
+    layout: &Layout,
+    (mcu_x, mcu_y): (usize, usize),
+    source: &mut Source,
+    sink: &mut impl Sink,
+) -> Result<(), Halt> {
+    let start = decoder.checkpoint(source);
+    layout.each(mcu_x, mcu_y, |_, lane, component, x, y| {
+        decoder.block::<Fast>(source, lane, sink.block(component, x, y))?;
+        sink.done(component, x, y);
+        Ok(())
+    })?;
+    if !decoder.bits.stumbled {
+        return Ok(());
+    }
+    let mut blocks = [[0; 64]; MAX_MCU_BLOCKS];
+    decoder.restore(&start, source);
+    layout.each(mcu_x, mcu_y, |n, lane, component, x, y| {
+        blocks[n] = *sink.block(component, x, y);
+        decoder.block::<Fast>(source, lane, &mut blocks[n])
+    })?;
+    decoder.restore(&start, source);
+    layout.each(mcu_x, mcu_y, |n, lane, component, x, y| {
+        decoder.block::<Careful>(source, lane, &mut blocks[n])?;
+        *sink.block(component, x, y) = blocks[n];
+        sink.done(component, x, y);
+        Ok(())
+    })
 }
 
 /// Components keep the quantisation table that is current at their first scan.
@@ -165,6 +215,34 @@ struct Layout {
 }
 
 impl Layout {
+    /// Calls `work` for each block of an MCU, with its number there, the component's place in the scan, the component
+    /// and the block's position in it.
+    #[inline]
+    fn each(
+        &self,
+        mcu_x: usize,
+        mcu_y: usize,
+        mut work: impl FnMut(usize, usize, usize, usize, usize) -> Result<(), Halt>,
+    ) -> Result<(), Halt> {
+        let mut number = 0;
+        for (lane, &(component, wide, high)) in self.parts.iter().enumerate() {
+            for y in mcu_y * high..(mcu_y + 1) * high {
+                for x in mcu_x * wide..(mcu_x + 1) * wide {
+                    work(number, lane, component, x, y)?;
+                    number += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether even the longest possible MCU cannot reach the end of the file; then libjpeg-turbo takes the fast way.
+    fn is_far_from_end(&self, source: &Source) -> bool {
+        const LONGEST_BLOCK: usize = 512;
+        let blocks: usize = self.parts.iter().map(|(_, wide, high)| wide * high).sum();
+        source.unread_marker == 0 && source.data.len() - source.position >= LONGEST_BLOCK * blocks
+    }
+
     fn of(scan: &ScanHeader, frame: &Frame) -> Result<Self, Halt> {
         if let [index] = scan.components[..] {
             let component = &frame.components[index];

@@ -66,7 +66,7 @@ impl Upsampler {
             }
             Method::Higher => {
                 // The odd rows round up, the even ones down: a dither.
-                let bias = if y % 2 == 0 { 1 } else { 2 };
+                let bias = if y.is_multiple_of(2) { 1 } else { 2 };
                 self.blend(plane, y);
                 self.row.clear();
                 self.row.extend(self.sums.iter().map(|&sum| ((sum + bias) >> 2) as u8));
@@ -88,7 +88,7 @@ impl Upsampler {
     /// Three parts of the row that `y` lies in and one part of the next nearest.
     fn blend(&mut self, plane: &Plane, y: usize) {
         let near = y / 2;
-        let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(self.height - 1) };
+        let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(self.height - 1) };
         let pairs = plane.row(near)[..self.width].iter().zip(&plane.row(far)[..self.width]);
         self.sums.clear();
         self.sums.extend(pairs.map(|(&near, &far)| 3 * u16::from(near) + u16::from(far)));

@@ -1,0 +1,124 @@
+//! Accepting, rejecting, pixels and resizing against recorded decisions of TensorFlow 2.21.
+//!
+//! The files lie in `../shared`, which is not part of the project: without it these tests say so and pass. Each test
+//! states the exact number of files that agree and names every exception, so that a step back and a step forward both
+//! show. What counts as agreement: the same verdict and, where both accept, the same SHA-256 of the pixels and of the
+//! 224 x 224 picture that `tf.image.resize` makes of them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use petrec::image::{Accept, Picture, decode, resize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The side that the decisions were made with.
+const SIDE: usize = 224;
+
+/// The shared folder, or `None` with a line on stderr.
+fn shared() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: ../shared is not here");
+    None
+}
+
+/// Files and TensorFlow's decisions about them: the keys of `decisions`, below `folder`, with `suffix` added.
+fn cases(decisions: &Path, folder: &Path, suffix: &str) -> Vec<(String, PathBuf, Value)> {
+    let text = fs::read(decisions).unwrap_or_else(|error| panic!("{}: {error}", decisions.display()));
+    let Value::Object(records) = serde_json::from_slice(&text).expect("decisions are JSON") else {
+        panic!("{}: not an object", decisions.display());
+    };
+    let files = records.into_iter().filter(|(key, _)| !key.starts_with('_'));
+    files.map(|(key, record)| (key.clone(), folder.join(format!("{key}{suffix}")), record)).collect()
+}
+
+/// Decodes every file, on all cores, and returns how many agree and what differs in the others.
+fn compare(cases: &[(String, PathBuf, Value)]) -> (usize, Vec<String>) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut differing = Vec::new();
+        while let Some((key, path, record)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let data = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            if let Some(what) = difference(&data, record) {
+                differing.push(format!("{key}: {what}"));
+            }
+        }
+        differing
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut differing: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
+    });
+    differing.sort();
+    (cases.len() - differing.len(), differing)
+}
+
+/// What differs between our decision about `data` and the recorded one.
+fn difference(data: &[u8], record: &Value) -> Option<String> {
+    match (decode(data, Accept::TensorFlow), record["status"] == "ok") {
+        (Err(_), false) => None,
+        (Err(rejection), true) => Some(format!("rejected, but TensorFlow accepts it: {rejection}")),
+        (Ok(_), false) => Some(format!("accepted, but TensorFlow rejects it: {}", record["error"])),
+        (Ok(picture), true) => pixel_difference(&picture, record).map(str::to_owned),
+    }
+}
+
+fn pixel_difference(picture: &Picture, record: &Value) -> Option<&'static str> {
+    if record["shape"] != serde_json::json!([picture.height, picture.width, 3]) {
+        return Some("another size");
+    }
+    if record["px_sha256"] != sha256(&picture.rgb) {
+        return Some("other pixels");
+    }
+    let mut resized = Vec::new();
+    resize::tf_bilinear(&picture.rgb, picture.width, picture.height, SIDE, &mut resized);
+    let bytes: Vec<u8> = resized.iter().flat_map(|value| value.to_le_bytes()).collect();
+    (record["resized_f32_sha256"] != sha256(&bytes)).then_some("the same pixels, but resized differently")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    petrec::hex(&Sha256::digest(bytes))
+}
+
+/// Asserts the exact number of files that agree and the exact list of those that do not.
+fn assert_parity(cases: &[(String, PathBuf, Value)], agreeing: usize, exceptions: &[&str]) {
+    let (agree, differing) = compare(cases);
+
+    assert_eq!(differing, exceptions, "{agree} of {} agree", cases.len());
+    assert_eq!(agree, agreeing);
+}
+
+#[test]
+fn all_151_files_of_the_tensorflow_suite_agree() {
+    let Some(shared) = shared() else { return };
+    let folder = shared.join("data/jpeg/tf-suite");
+    let cases = cases(&folder.join("tf-decisions.json"), &folder, ".jpg");
+
+    assert_parity(&cases, 151, &[]);
+}
+
+#[test]
+fn all_293_files_of_other_decoders_test_suites_agree() {
+    let Some(shared) = shared() else { return };
+    let folder = shared.join("data/jpeg");
+    let cases = cases(&folder.join("corpora-tf-decisions.json"), &folder, "");
+
+    assert_parity(&cases, 293, &[]);
+}
+
+#[test]
+fn all_600_photos_of_pets_agree() {
+    let Some(shared) = shared() else { return };
+    let folder = shared.join("data");
+    let cases = cases(&folder.join("pets-tf-decisions.json"), &folder, "");
+
+    assert_parity(&cases, 600, &[]);
+}
