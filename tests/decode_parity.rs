@@ -5,29 +5,21 @@
 //! show. What counts as agreement: the same verdict and, where both accept, the same SHA-256 of the pixels and of the
 //! 224 x 224 picture that `tf.image.resize` makes of them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-};
+#[path = "common/shared.rs"]
+mod shared;
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use petrec::image::{Accept, Picture, decode, resize};
+use petrec::parallel::{self, available_threads};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::shared;
 
 /// The side that the decisions were made with.
 const SIDE: usize = 224;
-
-/// The shared folder, or `None` with a line on stderr.
-fn shared() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: ../shared is not here");
-    None
-}
 
 /// Files and TensorFlow's decisions about them: the keys of `decisions`, below `folder`, with `suffix` added.
 fn cases(decisions: &Path, folder: &Path, suffix: &str) -> Vec<(String, PathBuf, Value)> {
@@ -41,23 +33,17 @@ fn cases(decisions: &Path, folder: &Path, suffix: &str) -> Vec<(String, PathBuf,
 
 /// Decodes every file, on all cores, and returns how many agree and what differs in the others.
 fn compare(cases: &[(String, PathBuf, Value)]) -> (usize, Vec<String>) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut differing = Vec::new();
-        while let Some((key, path, record)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let data = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            if let Some(what) = difference(&data, record) {
-                differing.push(format!("{key}: {what}"));
-            }
-        }
-        differing
+    let check = |(): &mut (), index: usize| {
+        let (key, path, record) = &cases[index];
+        let data = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        difference(&data, record).map(|what| format!("{key}: {what}"))
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut differing: Vec<String> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")).collect()
+    let mut differing = Vec::new();
+    let done = parallel::ordered(cases.len(), vec![(); available_threads().get()], check, |difference| {
+        differing.extend(difference);
+        Ok::<_, Infallible>(())
     });
-    differing.sort();
+    done.expect("nothing fails");
     (cases.len() - differing.len(), differing)
 }
 
@@ -98,8 +84,7 @@ fn assert_parity(cases: &[(String, PathBuf, Value)], agreeing: usize, exceptions
 
 #[test]
 fn all_151_files_of_the_tensorflow_suite_agree() {
-    let Some(shared) = shared() else { return };
-    let folder = shared.join("data/jpeg/tf-suite");
+    let Some(folder) = shared("data/jpeg/tf-suite") else { return };
     let cases = cases(&folder.join("tf-decisions.json"), &folder, ".jpg");
 
     assert_parity(&cases, 151, &[]);
@@ -107,8 +92,7 @@ fn all_151_files_of_the_tensorflow_suite_agree() {
 
 #[test]
 fn all_293_files_of_other_decoders_test_suites_agree() {
-    let Some(shared) = shared() else { return };
-    let folder = shared.join("data/jpeg");
+    let Some(folder) = shared("data/jpeg") else { return };
     let cases = cases(&folder.join("corpora-tf-decisions.json"), &folder, "");
 
     assert_parity(&cases, 293, &[]);
@@ -116,8 +100,7 @@ fn all_293_files_of_other_decoders_test_suites_agree() {
 
 #[test]
 fn all_600_photos_of_pets_agree() {
-    let Some(shared) = shared() else { return };
-    let folder = shared.join("data");
+    let Some(folder) = shared("data") else { return };
     let cases = cases(&folder.join("pets-tf-decisions.json"), &folder, "");
 
     assert_parity(&cases, 600, &[]);

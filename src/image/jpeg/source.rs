@@ -53,10 +53,11 @@ impl Warnings {
 impl fmt::Display for Warnings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.first.unwrap_or_default())?;
-        if self.count > 1 {
-            write!(f, " and {} more warnings", self.count - 1)?;
+        match self.count {
+            0 | 1 => Ok(()),
+            2 => f.write_str(" and one more warning"),
+            count => write!(f, " and {} more warnings", count - 1),
         }
-        Ok(())
     }
 }
 
