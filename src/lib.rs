@@ -12,6 +12,7 @@ pub mod image;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod model;
+mod number;
 pub mod parallel;
 mod paths;
 pub mod report;

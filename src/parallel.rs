@@ -25,7 +25,7 @@ pub fn available_threads() -> NonZero<usize> {
 /// The first error of `consume` ends the run: no further item is begun, and the error is returned.
 ///
 /// # Panics
-/// A panic of `work` ends the run and is passed on.
+/// A panic of `work` or `consume` ends the run and is passed on.
 pub fn ordered<S, R, E>(
     count: usize,
     states: Vec<S>,
@@ -44,19 +44,20 @@ where
         room: Condvar::new(),
     };
     thread::scope(|scope| {
+        let _stop_however_this_ends = Stop(&queue);
         for mut state in states {
             let (queue, work) = (&queue, &work);
             scope.spawn(move || {
-                let _stop_if_work_panics = StopOnPanic(queue);
+                // Only a panic of `work` may end the run from here.
+                let stop_if_work_panics = Stop(queue);
                 while let Some(item) = queue.claim() {
                     let result = work(&mut state, item);
                     queue.finish(item, result);
                 }
+                std::mem::forget(stop_if_work_panics);
             });
         }
-        let outcome = std::iter::from_fn(|| queue.next()).try_for_each(&mut consume);
-        queue.stop();
-        outcome
+        std::iter::from_fn(|| queue.next()).try_for_each(&mut consume)
     })
 }
 
@@ -127,14 +128,12 @@ impl<R> Queue<R> {
     }
 }
 
-/// Wakes everybody when a worker dies, so that the scope can end and pass the panic on.
-struct StopOnPanic<'a, R>(&'a Queue<R>);
+/// Ends the run when it goes out of scope, in a panic too: the scope waits for its threads, and they would wait for ever.
+struct Stop<'a, R>(&'a Queue<R>);
 
-impl<R> Drop for StopOnPanic<'_, R> {
+impl<R> Drop for Stop<'_, R> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.stop();
-        }
+        self.0.stop();
     }
 }
 
@@ -172,6 +171,20 @@ mod tests {
             ordered(1_000_000, vec![(); 2], |(), item| item, |item| if item == 5 { Err(item) } else { Ok(()) });
 
         assert_eq!(result, Err(5));
+    }
+
+    #[test]
+    #[should_panic(expected = "on purpose")]
+    fn a_panic_of_the_consumer_does_not_hang() {
+        let _ = ordered(
+            1_000_000,
+            vec![(); 2],
+            |(), item| item,
+            |item| {
+                assert!(item != 3, "on purpose");
+                Ok::<_, ()>(())
+            },
+        );
     }
 
     #[test]

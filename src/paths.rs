@@ -9,6 +9,11 @@ pub(crate) fn contains(folder: &Path, inner: &Path) -> bool {
     resolved(inner).starts_with(resolved(folder))
 }
 
+/// The folder a path names its file in; `.` for a bare name.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The real path of the part that exists, and the rest behind it as typed.
 fn resolved(path: &Path) -> PathBuf {
     let absolute = path::absolute(path).unwrap_or_else(|_| path.into());

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use crate::paths::folder_of;
+
 /// Few large writes: a record of B0 is a quarter of this.
 const BUFFER: usize = 1 << 20;
+
+/// How the names of files begin that are not whole yet.
+pub(crate) const TEMPORARY_PREFIX: &str = ".petrec-";
 
 /// A file under a temporary name in the folder of its final one; dropped before [`WholeFile::commit`], it is gone.
 #[derive(Debug)]
@@ -25,10 +30,15 @@ impl WholeFile {
     pub fn begin(path: &Path) -> io::Result<Self> {
         // Without the final name in it, so that no reader's pattern finds it.
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".petrec-").suffix(".partial");
+        builder.prefix(TEMPORARY_PREFIX).suffix(".partial");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
-        let temporary = builder.tempfile_in(folder_of(path))?;
+        // tempfile's own error would name the temporary file, which means nothing to anybody.
+        let folder = folder_of(path);
+        let temporary = builder.tempfile_in(folder).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::other(format!("there is no folder {}", folder.display())),
+            kind => kind.into(),
+        })?;
         Ok(Self { path: path.into(), temporary: BufWriter::with_capacity(BUFFER, temporary) })
     }
 
@@ -73,15 +83,14 @@ impl Write for WholeFile {
 /// # Errors
 /// As [`WholeFile::write`].
 pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    WholeFile::write(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
-    })
+    WholeFile::write(path, |file| fill_json(file, value))
 }
 
-/// The folder a path names its file in; `.` for a bare name.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Writes `value` as indented JSON that ends in a line end.
+pub(crate) fn fill_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
-use super::text::parse_size;
+use super::size::parse_size;
 use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, Pool};
 use crate::image::Accept;
@@ -33,7 +33,7 @@ pub(super) struct Global {
     /// Number of workers [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZero<usize>>,
-    /// No progress, no notes, no line per rejected file
+    /// No progress and no notes; validate and convert also leave out the line per rejected file
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
 }

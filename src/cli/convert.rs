@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use super::args::{Convert, Global, LayoutName, Network};
 use super::progress::Progress;
-use super::text::{bytes, counted, shape, thousands};
 use super::{Outcome, say_notes};
 use crate::convert::{Layout, Options, Summary, convert};
-use crate::dataset::{self, Dataset};
+use crate::dataset::{self, Dataset, one_line};
 use crate::engine;
 use crate::model::{self, Weights};
+use crate::number::{bytes, counted, shape, thousands};
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let options = Options {
@@ -56,16 +56,16 @@ pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
 
 fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &Options) -> io::Result<()> {
     let labels: Vec<String> =
-        dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {name}")).collect();
+        dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))).collect();
     let records = usize::try_from(summary.records).unwrap_or(usize::MAX);
     let (files, size) = (counted(summary.files, "file"), bytes(summary.bytes));
     writeln!(out, "images    {}, {} rejected", thousands(summary.images), thousands(summary.rejected))?;
     writeln!(out, "records   {} in {files}, {size}", thousands(records))?;
-    writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), options.feature_key)?;
-    writeln!(out, "labels    {} as '{}'", labels.join(", "), options.label_key)?;
+    writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), one_line(&options.feature_key))?;
+    writeln!(out, "labels    {} as '{}'", labels.join(", "), one_line(&options.label_key))?;
     writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
     writeln!(out, "engine    {}", summary.engine)?;
     writeln!(out, "model     {}", summary.model)?;
-    writeln!(out, "output    {}", summary.out.display())?;
-    writeln!(out, "report    {}", summary.report.display())
+    writeln!(out, "output    {}", summary.out)?;
+    writeln!(out, "report    {}", summary.report)
 }

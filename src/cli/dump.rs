@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::args::{Dump, Global, Stage};
 use super::convert::weights;
-use super::text::shape;
 use super::{Outcome, UsageError, npy, say};
 use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
 use crate::image::{self, Picture, Recipe, Rejection};
 use crate::model::{LocateError, Weights};
+use crate::number::shape;
 use crate::parallel;
 use crate::whole_file::WholeFile;
 
@@ -60,7 +60,9 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
         match array {
             Ok(array) => {
                 let array: Array = array?;
-                writeln!(out, "{} {}", array.describe(), path.display())?;
+                write!(out, "{} ", array.describe())?;
+                out.write_all(path.as_os_str().as_encoded_bytes())?; // as typed, in whatever encoding
+                writeln!(out)?;
                 if let Some(dir) = &command.npy {
                     array.save(&dir.join(stem(path)).with_added_extension("npy"))?;
                 }

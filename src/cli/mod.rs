@@ -12,16 +12,16 @@ mod convert;
 mod dump;
 mod npy;
 mod progress;
-mod text;
+mod size;
 mod validate;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::convert::ConvertError;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, DatasetError};
 use args::{Args, Command};
 
 /// Wrong usage that only shows once all arguments are seen together; exit code 2, as clap's own.
@@ -70,7 +70,12 @@ pub fn main() -> ExitCode {
 
 /// Whether the arguments alone were at fault.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.is::<UsageError>() || matches!(error.downcast_ref(), Some(ConvertError::Keys(_)))
+    let by_dataset = |error: &DatasetError| {
+        matches!(error, DatasetError::DuplicateClass { .. } | DatasetError::ClassesOfTree | DatasetError::NoRoots)
+    };
+    error.is::<UsageError>()
+        || error.downcast_ref().is_some_and(by_dataset)
+        || matches!(error.downcast_ref(), Some(ConvertError::Keys(_)))
 }
 
 /// Whoever read our output has enough, as `head` does: that is not a failure.
@@ -78,9 +83,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells one thing in one line on standard error.
+/// Tells one thing in one line on standard error. That nobody may be listening is no reason to stop.
 fn say(line: &str) {
-    eprintln!("petrec: {line}");
+    let _ = writeln!(io::stderr(), "petrec: {line}");
 }
 
 /// Tells what was passed over while listing the data set.

@@ -2,21 +2,19 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
-
 use super::args::{Global, Validate};
 use super::progress::Progress;
-use super::text::{counted, thousands};
 use super::{Outcome, say, say_notes};
-use crate::dataset::{self, Recursion, display_path};
-use crate::report::{Report, Verdict};
+use crate::dataset::{self, Recursion, display_path, one_line};
+use crate::number::{counted, thousands};
+use crate::report::{Report, ReportFile, Verdict};
 use crate::validate::{Quarantine, validate};
-use crate::whole_file::write_json;
 
 pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome> {
     let recursion = if command.recursive { Recursion::Tree } else { Recursion::Flat };
     let dataset = dataset::discover_files(&command.paths, &command.listing.options(), recursion)?;
     let quarantine = command.quarantine.as_deref().map(|dir| Quarantine::new(dir, &command.paths)).transpose()?;
+    let report_file = command.report.as_deref().map(|path| ReportFile::begin(path, &command.paths)).transpose()?;
     say_notes(&dataset, global);
 
     let progress = Progress::new("validate", dataset.images.len(), "", global);
@@ -39,9 +37,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
             }
         }
     }
-    if let Some(path) = &command.report {
-        write_json(path, &report).with_context(|| format!("{}: cannot be written", display_path(path)))?;
-    }
+    report_file.map(|file| file.finish(&report)).transpose()?;
 
     let mut out = io::stdout().lock();
     if command.json {
@@ -50,7 +46,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
     } else {
         print(&mut out, &report)?;
         if let Some(path) = &command.report {
-            writeln!(out, "\nreport: {}", path.display())?;
+            writeln!(out, "\nreport: {}", display_path(path))?;
         }
     }
     if !all_moved {
@@ -65,12 +61,13 @@ fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{}: {accepted} accepted, {rejected} rejected", counted(counts.files, "file"))?;
 
     if !report.classes.is_empty() {
-        let width = report.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max("class".len());
+        let names: Vec<String> = report.classes.iter().map(|class| one_line(&class.name).to_string()).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
         writeln!(out, "\n{:<width$}  label     files  accepted  rejected", "class")?;
-        for class in &report.classes {
+        for (name, class) in names.iter().zip(&report.classes) {
             let [files, accepted, rejected] =
                 [class.counts.files, class.counts.accepted, class.counts.rejected].map(thousands);
-            writeln!(out, "{:<width$}  {:>5}  {files:>8}  {accepted:>8}  {rejected:>8}", class.name, class.label)?;
+            writeln!(out, "{:<width$}  {:>5}  {files:>8}  {accepted:>8}  {rejected:>8}", name, class.label)?;
         }
     }
     if !report.reasons.is_empty() {

@@ -10,7 +10,7 @@ mod record_files;
 mod worker;
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -25,7 +25,7 @@ use crate::engine::{EngineError, FeatureExtractor, Pool};
 use crate::image::{Accept, Rejection};
 use crate::model::{Architecture, Weights};
 use crate::parallel;
-use crate::report::Report;
+use crate::report::{Report, ReportFile, ReportFileError};
 use crate::tfrecord::{Extra, LayoutError};
 use output::Output;
 use plan::Plan;
@@ -35,7 +35,7 @@ use worker::Worker;
 /// Name of the report in the output folder.
 const REPORT_NAME: &str = "petrec-report.json";
 
-/// Why a conversion stopped; what it had written so far is removed again.
+/// Why a conversion stopped.
 #[derive(Debug, Error)]
 pub enum ConvertError {
     /// The keys of the record clash.
@@ -50,6 +50,12 @@ pub enum ConvertError {
     /// The network failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The data set has images without a label.
+    #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]
+    NoClasses,
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportFileError),
     /// No image decoded.
     #[error("none of the {images} images can be decoded: nothing was written; 'petrec validate' shows why for each")]
     NothingDecoded {
@@ -100,10 +106,10 @@ pub struct Summary {
     pub model: Architecture,
     /// Shape of one feature.
     pub feature_shape: Vec<usize>,
-    /// The output folder.
-    pub out: PathBuf,
-    /// Where the report is.
-    pub report: PathBuf,
+    /// The output folder; bytes that are not UTF-8 are replaced.
+    pub out: String,
+    /// Where the report is; likewise.
+    pub report: String,
 }
 
 /// Converts `dataset` into the folder `out`, which must be new or empty.
@@ -112,7 +118,9 @@ pub struct Summary {
 /// calling thread, in order.
 ///
 /// # Errors
-/// See [`ConvertError`]; whatever happens, no half-written file is left behind.
+/// See [`ConvertError`]. Every error takes back what was written, but for one: a report that cannot be written at the
+/// very end leaves the finished records in place. A process that is killed leaves files that are whole and a temporary
+/// one.
 pub fn convert(
     dataset: &Dataset,
     weights: &Weights,
@@ -126,13 +134,14 @@ pub fn convert(
     let worker = Worker::new(dataset, weights, options)?;
     let plan = Plan::new(dataset, options.layout, |file| worker.record_len(file))?;
     let mut output = Output::create(out, &dataset.root)?;
+    let elsewhere = report.map(|path| ReportFile::begin_beside(path, out, MANIFEST_NAME, &dataset.root)).transpose()?;
     let mut outcomes = Report::new(dataset, options.accept);
     let mut files = RecordFiles::new(&plan, &mut output);
     let engine_name = engine.name();
 
     parallel::ordered(
         dataset.images.len(),
-        engine.forks(options.threads.get()),
+        engine.forks(options.threads.get().min(dataset.images.len())),
         |engine, index| worker.convert(engine.as_mut(), &dataset.images[index]),
         |converted| {
             let converted = converted?;
@@ -142,15 +151,17 @@ pub fn convert(
         },
     )?;
 
-    let files = files.finish();
+    let files = files.finish()?;
     if outcomes.counts.accepted == 0 {
         return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
     }
-    let report = report.map_or_else(|| out.join(REPORT_NAME), Into::into);
-    output.write_json(&report, &outcomes)?;
+    if elsewhere.is_none() {
+        output.write_json(REPORT_NAME, &outcomes)?;
+    }
     let manifest = Manifest::new(dataset, weights, engine_name, worker.record_description(), files);
-    output.write_json(&out.join(MANIFEST_NAME), &manifest)?;
+    output.write_json(MANIFEST_NAME, &manifest)?;
     output.keep();
+    elsewhere.map(|file| file.finish(&outcomes)).transpose()?;
 
     let seconds = start.elapsed().as_secs_f64();
     Ok(Summary {
@@ -164,7 +175,7 @@ pub fn convert(
         engine: engine_name,
         model: weights.metadata().architecture,
         feature_shape: manifest.record.shape,
-        out: out.into(),
-        report,
+        out: out.to_string_lossy().into_owned(),
+        report: report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned(),
     })
 }

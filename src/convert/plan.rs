@@ -87,7 +87,7 @@ fn shards(name: &str, images: usize, wanted: u64) -> Vec<PlannedFile> {
 }
 
 fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
-    let mut taken: HashMap<String, usize> = HashMap::new();
+    let mut taken: HashMap<PathBuf, usize> = HashMap::new();
     let mut files = Vec::with_capacity(dataset.images.len());
     for (index, file) in dataset.images.iter().enumerate() {
         let mut name = file.path.file_stem().unwrap_or_default().to_owned();
@@ -95,7 +95,8 @@ fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
         let class = dataset.class_of(file).unwrap_or_default();
         let path: PathBuf = [class.as_ref(), "TFRecord".as_ref(), name.as_os_str()].iter().collect();
         // Names that differ in case only are one file on Windows and macOS.
-        if let Some(first) = taken.insert(path.to_string_lossy().to_lowercase(), index) {
+        let key = path.to_str().map_or_else(|| path.clone(), |path| path.to_lowercase().into());
+        if let Some(first) = taken.insert(key, index) {
             let first = dataset.images[first].relative.clone();
             return Err(PlanError::SameName { first, second: file.relative.clone(), record: path });
         }

@@ -43,9 +43,11 @@ impl<'a> RecordFiles<'a> {
         self.end(planned, writer)
     }
 
-    /// What was written, in order.
-    pub(super) fn finish(self) -> Vec<WrittenFile> {
-        self.written
+    /// Waits for the disk and tells what was written, in order.
+    pub(super) fn finish(self) -> Result<Vec<WrittenFile>, ConvertError> {
+        debug_assert!(self.open.is_none(), "the last image ends the last file");
+        self.output.settle()?;
+        Ok(self.written)
     }
 
     fn begin(&mut self) -> Result<(&'a PlannedFile, Writer<Hashing>), ConvertError> {

@@ -32,6 +32,9 @@ pub(super) struct Converted<'a> {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
+        if dataset.images.iter().any(|file| file.label.is_none()) {
+            return Err(ConvertError::NoClasses);
+        }
         let layout = RecordLayout::new(&options.feature_key, &options.label_key, &options.extras)?;
         let preprocess = &weights.metadata().preprocess;
         Ok(Self { dataset, options, preprocess, network: weights.network(), layout })
@@ -103,7 +106,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The label that goes into the record. `convert` takes class folders only, so every file has one.
+/// The label that goes into the record; every file has one, see [`Worker::new`].
 fn label_of(file: &ImageFile) -> i64 {
     file.label.and_then(|label| i64::try_from(label).ok()).unwrap_or_default()
 }

@@ -80,13 +80,15 @@ impl<'a> Gather<'a> {
         Ok(())
     }
 
-    /// The images in order, and the notes.
-    pub(super) fn finish(mut self) -> (Vec<ImageFile>, Vec<Note>) {
+    /// Leaves out the files that an earlier root has listed already, whatever it was called.
+    pub(super) fn drop_repeated(&mut self) {
         let mut seen = HashSet::new();
-        let first_time: Vec<bool> = self.images.iter().map(|image| seen.insert(&image.path)).collect();
-        let mut first_time = first_time.into_iter();
-        self.images.retain(|_| first_time.next() == Some(true));
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        self.images.retain(|image| seen.insert(real(&image.path)));
+    }
 
+    /// The images in order, and the notes.
+    pub(super) fn finish(self) -> (Vec<ImageFile>, Vec<Note>) {
         let mut notes = self.beside;
         let mut with_images = vec![false; self.classes.len()];
         for label in self.images.iter().filter_map(|image| image.label) {

@@ -98,7 +98,7 @@ pub fn discover(root: &Path, options: &Options) -> Result<Dataset, DatasetError>
 /// A root can be a single file (taken whatever its extension), a flat folder of files (no labels), a folder with
 /// class folders (as [`discover`] sees it) or, with [`Recursion::Tree`], a whole tree (no labels; each real folder is
 /// read once, whatever links lead to it). Classes of the same name in several roots are one class. A file that several
-/// roots reach by the same path is listed once.
+/// roots reach is listed once.
 ///
 /// # Errors
 /// As [`discover`], for each root; a flat folder needs no class folders unless the options name classes. Classes named
@@ -119,6 +119,9 @@ fn assemble(sources: &[Source], options: &Options) -> Result<Dataset, DatasetErr
     let mut gather = Gather::new(options, &classes);
     for source in sources {
         gather.source(source)?;
+    }
+    if sources.len() > 1 {
+        gather.drop_repeated();
     }
     let (images, notes) = gather.finish();
     if images.is_empty() {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::display::{display_path, one_line};
+use crate::number::counted;
 
 // More names than this in one line help nobody.
 const NAMES_SHOWN: usize = 8;
@@ -68,19 +69,19 @@ impl fmt::Display for Note {
                     "" => format!("{count} without one"),
                     _ => format!("{count} .{}", one_line(extension)),
                 });
-                let (files, kinds) = (number(total, "file"), some_of(kinds));
+                let (files, kinds) = (counted(total, "file"), some_of(kinds));
                 write!(f, "{files} skipped for the extension ({kinds}): --ext takes others, --ext any takes all")
             }
             Self::NestedFolders { count, first } => {
-                let (folders, first) = (number(*count, "folder"), such_as(*count, first));
+                let (folders, first) = (counted(*count, "folder"), such_as(*count, first));
                 write!(f, "{folders} inside class folders not read{first}: move the photos up into the class folder")?;
                 write!(f, ", or check them with 'petrec validate --recursive'")
             }
             Self::BesideClasses { photos, others, first } => {
                 let files = match (photos, others) {
-                    (0, others) => number(*others, "file"),
-                    (photos, 0) => number(*photos, "photo"),
-                    (photos, others) => format!("{} and {}", number(*photos, "photo"), number(*others, "other file")),
+                    (0, others) => counted(*others, "file"),
+                    (photos, 0) => counted(*photos, "photo"),
+                    (photos, others) => format!("{} and {}", counted(*photos, "photo"), counted(*others, "other file")),
                 };
                 let first = such_as(photos + others, first);
                 write!(f, "{files} beside the class folders not read{first}")?;
@@ -95,32 +96,18 @@ impl fmt::Display for Note {
             }
             Self::LeftOut { folders } => {
                 let names = some_of(folders.iter().map(|name| one_line(name).to_string()));
-                write!(f, "{} left out by --classes: {names}", number(folders.len(), "folder"))
+                write!(f, "{} left out by --classes: {names}", counted(folders.len(), "folder"))
             }
             Self::NotFiles { count, first } => {
-                let (things, first) = (number(*count, "special file"), such_as(*count, first));
+                let (things, first) = (counted(*count, "special file"), such_as(*count, first));
                 write!(f, "{things} skipped{first}: a pipe, socket or device cannot hold a photo")
             }
             Self::RepeatedLinks { count, first } => {
-                let (links, first) = (number(*count, "link"), such_as(*count, first));
+                let (links, first) = (counted(*count, "link"), such_as(*count, first));
                 write!(f, "{links} to folders that are read already{first}: each folder is read once")
             }
         }
     }
-}
-
-/// `1 file`, `12,345 files`.
-fn number(count: usize, noun: &str) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{grouped} {noun}{plural}")
 }
 
 /// ` (a/b)`, or ` (such as a/b)` for the first of several.

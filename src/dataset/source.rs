@@ -123,7 +123,7 @@ fn look_at(root: &Path) -> Result<fs::Metadata, DatasetError> {
     fs::metadata(root).map_err(|reason| {
         let path = root.to_owned();
         match reason.kind() {
-            ErrorKind::NotFound => DatasetError::Missing { path },
+            ErrorKind::NotFound | ErrorKind::NotADirectory => DatasetError::Missing { path },
             _ => DatasetError::Unreadable { path, reason },
         }
     })

@@ -8,6 +8,7 @@
 mod gif;
 mod jpeg;
 mod load;
+mod memory;
 mod png;
 mod reject;
 pub mod resize;

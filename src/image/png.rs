@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, codecs::png::PngDecoder, error::ImageError};
 
+use super::memory::room;
 use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
 
 /// The largest side libpng reads unless told otherwise (`PNG_USER_WIDTH_MAX`).
@@ -18,6 +19,7 @@ pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
         let detail = format!("{width} x {height} pixels");
         return Err(Rejection::new(Reason::TooLarge, Format::Png, detail).with_size(size));
     }
+    let _room = room(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3, Format::Png, size)?;
     check_chunks(data).map_err(|(reason, detail)| Rejection::new(reason, Format::Png, detail).with_size(size))?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))?;
     let rgb = match decoded {

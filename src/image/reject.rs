@@ -1,6 +1,6 @@
 //! Why a file is left out: one stable code per cause.
 //!
-//! The codes go into reports, manifests and the user guide. They are never renamed and never change their meaning;
+//! The codes go into reports and `docs/files.md`. They are never renamed and never change their meaning;
 //! what may grow is the list. The sentence that goes with a code may be improved at any time.
 
 use std::{fmt, io};
@@ -58,7 +58,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of the user guide.
+    /// Every reason, in the order of `docs/files.md`.
     pub const ALL: [Self; 14] = [
         Self::Empty,
         Self::Unreadable,

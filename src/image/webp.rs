@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, codecs::webp::WebPDecoder, error::ImageError};
 
+use super::memory::room;
 use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
 
 /// Decodes a WebP file of one frame.
@@ -23,6 +24,7 @@ pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
     if decoder.has_animation() {
         return Err(Rejection::new(Reason::Animated, Format::WebP, "").with_size(size));
     }
+    let _room = room(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3, Format::WebP, size)?;
     let rgb = match DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))? {
         DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
         DynamicImage::ImageRgba8(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),

@@ -12,8 +12,8 @@ use super::{Architecture, Weights, WeightsError};
 pub enum LocateError {
     /// No weight file of that name where petrec looks.
     #[error(
-        "no weights for {architecture} (looked for {}): run 'cargo xtask import-weights --onnx FILE', or convert \
-         with --model efficientnet-lite0, whose weights are built in",
+        "no weights for {architecture} (looked for {}): run 'cargo xtask import-weights --onnx FILE' in a clone of petrec, \
+         or use --model efficientnet-lite0, whose weights are built in",
         looked(places)
     )]
     Missing {
@@ -21,6 +21,16 @@ pub enum LocateError {
         architecture: Architecture,
         /// The files that would have been taken.
         places: Vec<PathBuf>,
+    },
+    /// There is a file of that name, but it holds another network.
+    #[error("{}: holds {found}, not {architecture}; use it with --weights, or move it away", path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// The network that was asked for.
+        architecture: Architecture,
+        /// The network that it holds.
+        found: Architecture,
     },
     /// There is a file but it cannot be used.
     #[error(transparent)]
@@ -37,7 +47,12 @@ pub fn locate(architecture: Architecture) -> Result<Weights, LocateError> {
     let program = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&file)));
     let places: Vec<PathBuf> = [file].into_iter().chain(program).collect();
     if let Some(path) = places.iter().find(|path| path.exists()) {
-        return Ok(Weights::load(path)?);
+        let weights = Weights::load(path)?;
+        let found = weights.metadata().architecture;
+        if found != architecture {
+            return Err(LocateError::Other { path: path.clone(), architecture, found });
+        }
+        return Ok(weights);
     }
     match architecture {
         Architecture::EfficientNetLite0 => Ok(Weights::built_in_lite0()?),

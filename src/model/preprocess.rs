@@ -61,6 +61,12 @@ impl Preprocess {
         Self { divisor: [128.0; 3], factor: [1.0; 3], mean: [127.0; 3], resize: Recipe::TfBilinear, scale: 1.0 }
     }
 
+    /// Whether every step gives a finite number.
+    pub(super) fn is_sound(&self) -> bool {
+        let steps = [self.mean, self.divisor, self.factor, [self.scale; 3]];
+        steps.as_flattened().iter().all(|value| value.is_finite()) && !self.divisor.contains(&0.0)
+    }
+
     /// Turns a picture of any size into the stem's input: `side * side * 3` values, H x W x 3.
     #[must_use]
     pub fn input(&self, picture: &Picture, side: usize) -> Vec<f32> {

@@ -134,8 +134,11 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Tensor`] names the first tensor that is absent, superfluous, of another shape or not finite.
     pub fn new(metadata: Metadata, tensors: BTreeMap<String, Tensor>) -> Result<Self, WeightsError> {
-        let network = metadata.architecture.network();
-        check(&network, &tensors)?;
+        if !metadata.preprocess.is_sound() {
+            let problem = "a step is not finite, or divides by zero".into();
+            return Err(WeightsError::Tensor { tensor: "preprocess".into(), problem });
+        }
+        check(&metadata.architecture.network(), &tensors)?;
         Ok(Self { metadata, tensors })
     }
 
@@ -166,7 +169,7 @@ impl Weights {
         let json = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
         let json = json.ok_or_else(|| damaged("it has no 'petrec' metadata (it may be another program's)".into()))?;
         let metadata = parse_metadata(json).map_err(&damaged)?;
-        if checksum(bytes, &metadata.sha256) != metadata.sha256 {
+        if metadata.sha256.len() != NO_CHECKSUM.len() || checksum(bytes, &metadata.sha256) != metadata.sha256 {
             return Err(damaged("its checksum does not match its content (cut off or altered)".into()));
         }
 
@@ -241,16 +244,16 @@ fn parse_metadata(json: &str) -> Result<Metadata, String> {
     serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))
 }
 
-/// SHA-256 of `bytes` with the first occurrence of `stored` read as zeros.
+/// SHA-256 of `bytes` with the first occurrence of `stored`, 64 characters, read as zeros.
 fn checksum(bytes: &[u8], stored: &str) -> String {
     let mut hasher = Sha256::new();
     match bytes.windows(stored.len()).position(|window| window == stored.as_bytes()) {
-        Some(at) if stored.len() == NO_CHECKSUM.len() => {
+        Some(at) => {
             hasher.update(&bytes[..at]);
             hasher.update(NO_CHECKSUM);
             hasher.update(&bytes[at + stored.len()..]);
         }
-        _ => hasher.update(bytes),
+        None => hasher.update(bytes),
     }
     crate::hex(&hasher.finalize())
 }
@@ -309,6 +312,23 @@ mod tests {
             assert!(Weights::from_bytes(&damaged, "test").is_err(), "byte {at}");
         }
         assert!(Weights::from_bytes(&bytes[..bytes.len() - 1], "test").is_err());
+    }
+
+    #[test]
+    fn a_checksum_of_no_length_is_refused() {
+        let weights = seeded_b0().serialise("").expect("serialises");
+
+        assert!(Weights::from_bytes(&weights, "test").is_err());
+    }
+
+    #[test]
+    fn preprocessing_that_divides_by_zero_is_refused() {
+        let weights = seeded_b0();
+        let preprocess = Preprocess { divisor: [0.0; 3], ..Preprocess::keras() };
+
+        let metadata = Metadata { preprocess, ..weights.metadata };
+
+        assert!(Weights::new(metadata, weights.tensors).is_err());
     }
 
     #[test]

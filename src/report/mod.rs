@@ -1,9 +1,12 @@
 //! What happened to every file of a run, for people and for machines.
 //!
-//! The JSON object is documented in `docs/report.md`; `validate` and `convert` write the same one.
+//! The JSON object is documented in `docs/files.md`; `validate` and `convert` write the same one.
+
+mod file;
 
 use std::collections::BTreeMap;
 
+pub use file::{ReportFile, ReportFileError};
 use serde::Serialize;
 
 use crate::dataset::{Dataset, ImageFile, display_path};
@@ -22,7 +25,7 @@ pub enum Verdict {
 /// One file of a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileReport {
-    /// The path, openable from the folder where petrec ran. Bytes that are not UTF-8 are replaced.
+    /// The path as it could be opened from the folder where petrec ran; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// Name of its class, where the data set has classes.
     pub class: Option<String>,

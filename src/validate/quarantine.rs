@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::dataset::{ImageFile, display_path};
+use crate::paths::{self, folder_of};
 
 /// Why a file was not moved; it is still where it was.
 #[derive(Debug, Error)]
@@ -24,6 +25,12 @@ pub enum QuarantineError {
         /// The data set's folder.
         root: PathBuf,
     },
+    /// There is a file of that name.
+    #[error("--quarantine {}: is not a folder; name a new one or one that holds rejected files", display_path(.0))]
+    NotAFolder(PathBuf),
+    /// A link cannot be moved without leading elsewhere.
+    #[error("{}: is a link, not moved; remove it, or check the folder it leads to", display_path(.0))]
+    Link(PathBuf),
     /// The move failed.
     #[error("{}: not moved to {}: {reason}; it is still in its place", display_path(path), display_path(dir))]
     Move {
@@ -43,13 +50,17 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// Takes `dir`, which is made when the first file moves there, for the data set in `roots`.
+    /// Takes `dir`, which is made when the first file moves there, for the folders and files in `roots`.
     ///
     /// # Errors
-    /// `dir` is one of the roots or lies inside one.
+    /// `dir` is no folder, is one of the roots, or lies inside one or in the folder of a single file.
     pub fn new(dir: &Path, roots: &[PathBuf]) -> Result<Self, QuarantineError> {
-        match roots.iter().find(|root| crate::paths::contains(root, dir)) {
-            Some(root) => Err(QuarantineError::Inside { dir: dir.into(), root: root.clone() }),
+        if dir.exists() && !dir.is_dir() {
+            return Err(QuarantineError::NotAFolder(dir.into()));
+        }
+        let mut folders = roots.iter().map(|root| if root.is_dir() { root } else { folder_of(root) });
+        match folders.find(|folder| paths::contains(folder, dir)) {
+            Some(root) => Err(QuarantineError::Inside { dir: dir.into(), root: root.into() }),
             None => Ok(Self { dir: dir.into() }),
         }
     }
@@ -59,8 +70,11 @@ impl Quarantine {
     /// Never overwrites: a name that is taken becomes `<stem>-2.<ext>`, `-3` and so on. Works across file systems.
     ///
     /// # Errors
-    /// [`QuarantineError::Move`]; the file is then still in its place.
+    /// It is a link, or cannot be moved; it is then still in its place.
     pub fn take(&self, file: &ImageFile) -> Result<PathBuf, QuarantineError> {
+        if file.path.is_symlink() {
+            return Err(QuarantineError::Link(file.path.clone()));
+        }
         let moved = self.reserve(&file.relative).and_then(|target| {
             move_onto(&file.path, &target).inspect_err(|_| {
                 let _ = fs::remove_file(&target); // our own empty placeholder

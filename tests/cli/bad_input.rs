@@ -90,14 +90,70 @@ fn when_nothing_decodes_nothing_is_left() {
 }
 
 #[test]
-fn an_error_at_the_very_end_leaves_nothing_half_written() {
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
     let out = temporary();
-    let (records, report) = (out.path().join("records"), out.path().join("missing/report.json"));
+    let records = out.path().join("records");
+    let refused = |report: &Path, words: &[&str]| {
+        let run = convert_photos(&records, &["--report", report.to_str().expect("UTF-8")]);
+        assert!(!run.stderr.contains("E_EMPTY"), "{}", run.stderr);
+        run.refused(1, words);
+        assert!(!records.exists());
+    };
 
-    let more = ["--report", report.to_str().expect("UTF-8"), "--layout", "per-image"];
-    convert_photos(&records, &more).refused(1, &["report.json", "cannot be written"]);
+    refused(&out.path().join("missing/report.json"), &["report.json", "there is no folder", "name a file"]);
+    refused(&records.join("photos-00000-of-00001.tfrecord"), &["not a .json file"]);
+    refused(&records.join("petrec-manifest.json"), &["petrec-manifest.json"]);
+    refused(&repository("examples/photos/Cat/chelsea.jpg"), &["lies inside the data set"]);
 
     assert_eq!(names(out.path()), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_to_a_link_or_a_pipe_goes_where_it_leads() {
+    let out = temporary();
+    let (link, target) = (out.path().join("link.json"), out.path().join("target.json"));
+    fs::write(&target, "old").expect("written");
+    std::os::unix::fs::symlink(&target, &link).expect("linked");
+    let report =
+        |path: &Path| petrec(["validate", "examples/photos", "-q", "--report", path.to_str().expect("UTF-8")]).ok();
+
+    report(&link);
+    let pipe = out.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).expect("readable")
+    });
+    report(&pipe);
+
+    assert!(link.is_symlink());
+    assert_eq!(super::json(&target)["counts"]["files"], 15);
+    assert_eq!(reader.join().expect("read to the end"), fs::read(&target).expect("readable"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_does_not_hang_the_run() {
+    let full = fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_petrec"));
+    let child = child.args(["validate", "examples/photos"]).current_dir(repository("")).stderr(full);
+
+    let output = child.output().expect("petrec ends");
+
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout.starts_with(b"15 files"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_run_leaves_is_called_by_its_name() {
+    let out = temporary();
+    fs::write(out.path().join(".petrec-x.partial"), "").expect("written");
+    fs::write(out.path().join("photos-00000-of-00002.tfrecord"), "").expect("written");
+
+    convert_photos(out.path(), &[]).refused(1, &["unfinished conversion", "delete it"]);
 }
 
 #[test]

@@ -70,6 +70,30 @@ fn quarantine_never_overwrites_and_never_collides() {
     assert_eq!(fs::read(quarantine.join("Dog/666-2.jpg")).expect("readable"), truncated);
 }
 
+#[cfg(unix)]
+#[test]
+fn quarantine_leaves_links_in_place_and_says_so() {
+    let (data, aside) = (data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg")]), temporary());
+    std::os::unix::fs::symlink("nowhere", data.path().join("Cat/2.jpg")).expect("linked");
+
+    let run = validate(data.path(), &["--quarantine", aside.path().to_str().expect("UTF-8")]);
+
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("is a link, not moved"), "{}", run.stderr);
+    assert_eq!(names(&data.path().join("Cat")), ["1.jpg", "2.jpg"]);
+    assert_eq!(names(aside.path()), [""; 0]);
+}
+
+#[test]
+fn a_folder_named_in_two_ways_is_counted_once() {
+    let data = data_set(&[("Cat/666.jpg", "Cat/666.jpg"), ("Cat/1.jpg", "Cat/chelsea.jpg")]);
+    let again = data.path().join("Cat/..");
+
+    let run = petrec(["validate".as_ref(), data.path().as_os_str(), again.as_os_str()]).ok();
+
+    assert!(run.stdout.starts_with("2 files: 1 accepted, 1 rejected"), "{}", run.stdout);
+}
+
 #[test]
 fn a_quarantine_inside_the_data_set_is_refused() {
     let data = data_set(&[("Cat/666.jpg", "Cat/666.jpg"), ("Cat/1.jpg", "Cat/chelsea.jpg")]);

@@ -6,6 +6,7 @@
 
 mod lzw;
 
+use super::memory::room;
 use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
 use lzw::Lzw;
 
@@ -173,6 +174,7 @@ impl Frame {
         let size = Some((width, height));
         let bad = |detail: &str| reject(Reason::CorruptData, detail).with_size(size);
         let palette = self.palette.as_deref().or(global).ok_or_else(|| bad("there is no colour table"))?;
+        let _room = room((width * height * 3) as u64, Format::Gif, size)?;
         let mut rgb = vec![0; width * height * 3];
         for (y, indices) in rows(height, self.interlaced).zip(self.indices.chunks_exact(width)) {
             if y + top >= height {

@@ -27,9 +27,10 @@ mod states;
 mod tables;
 mod upsample;
 
+use super::memory::{Room, room};
 use super::{Accept, Format, MAX_SAMPLES, Picture, Reason, Rejection};
 use color::Space;
-use frame::{Coding, Frame};
+use frame::{BLOCK, Coding, Component, Frame};
 use markers::{Headers, Stop};
 use planes::{Coefficients, Direct, Plane};
 use progressive::Precision;
@@ -70,12 +71,24 @@ fn read(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<Pi
     if coding == Coding::BASELINE {
         headers.tables.default_huffman();
     }
+    let _room = memory(headers.frame()?, in_one_scan)?;
     let planes = if in_one_scan { only_scan(headers, source)? } else { all_scans(headers, source)? };
     output.adobe = headers.adobe.is_some();
     if in_one_scan {
         finish(headers, source, accept)?;
     }
     Ok(output.render(&planes))
+}
+
+/// Asks for the memory of the samples, the coefficients of a picture in several scans, and the finished picture.
+fn memory(frame: &Frame, in_one_scan: bool) -> Result<Room, Halt> {
+    let component = |component: &Component| {
+        let samples = component.blocks_wide * component.blocks_high * BLOCK * BLOCK;
+        let coefficients = frame.mcus_wide * component.h * frame.mcus_high * component.v * size_of::<[i16; 64]>();
+        if in_one_scan { samples } else { samples + coefficients }
+    };
+    let bytes = frame.components.iter().map(component).sum::<usize>() + frame.width * frame.height * 3;
+    room(bytes as u64, Format::Jpeg, None).map_err(|rejection| Halt::failed(rejection.reason, rejection.detail))
 }
 
 /// Decodes a picture that is complete after its first scan.
