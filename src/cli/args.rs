@@ -188,7 +188,7 @@ pub(super) enum Stage {
     Features,
 }
 
-const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("flex", Backend::Flex)];
+const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
 const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "flex")]
 mod burn;
+#[cfg(feature = "cpu")]
+pub mod cpu;
 
 use thiserror::Error;
 
@@ -40,8 +42,22 @@ pub enum Backend {
     /// The fastest one at hand.
     #[default]
     Auto,
-    /// Burn's pure-Rust CPU back end.
+    /// petrec's own kernels on the processor.
+    Cpu,
+    /// Burn's pure-Rust CPU back end, for holding the others against it.
     Flex,
+}
+
+impl Backend {
+    /// The name as typed: `flex`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Flex => "flex",
+        }
+    }
 }
 
 /// Pictures of one size, ready for the stem.
@@ -167,12 +183,20 @@ impl dyn FeatureExtractor {
 /// The engine is not built in, or its device cannot be used.
 pub fn open(backend: Backend, weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
     match backend {
+        #[cfg(feature = "cpu")]
+        Backend::Auto | Backend::Cpu => Ok(Box::new(cpu::CpuExtractor::new(weights)?)),
+        #[cfg(all(feature = "flex", not(feature = "cpu")))]
+        Backend::Auto => Ok(Box::new(burn::BurnExtractor::flex(weights))),
         #[cfg(feature = "flex")]
-        Backend::Auto | Backend::Flex => Ok(Box::new(burn::BurnExtractor::flex(weights))),
+        Backend::Flex => Ok(Box::new(burn::BurnExtractor::flex(weights))),
+        #[cfg(not(feature = "cpu"))]
+        Backend::Cpu => Err(EngineError::NotBuilt("cpu")),
         #[cfg(not(feature = "flex"))]
-        Backend::Auto | Backend::Flex => {
+        Backend::Flex => Err(EngineError::NotBuilt("flex")),
+        #[cfg(not(any(feature = "cpu", feature = "flex")))]
+        Backend::Auto => {
             let _ = weights;
-            Err(EngineError::NotBuilt("flex"))
+            Err(EngineError::NotBuilt("cpu"))
         }
     }
 }

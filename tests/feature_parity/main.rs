@@ -1,7 +1,6 @@
 //! Pictures become the features that TensorFlow and onnxruntime make of them, and the inputs bit for bit TensorFlow's.
 //!
 //! Fixtures are made by `tests/reference/make_features.py`.
-#![cfg(feature = "flex")]
 
 #[path = "../common/npy.rs"]
 mod npy;
@@ -54,9 +53,17 @@ impl Tolerance {
     }
 }
 
-/// The features of each picture by Burn's CPU back end, in order.
-fn features(weights: &Weights, pictures: &[PathBuf]) -> Vec<Vec<f64>> {
-    let engine = engine::open(Backend::Flex, weights).expect("the engine opens");
+/// The engines that this petrec was built with.
+const ENGINES: &[Backend] = &[
+    #[cfg(feature = "cpu")]
+    Backend::Cpu,
+    #[cfg(feature = "flex")]
+    Backend::Flex,
+];
+
+/// The features of each picture, in order.
+fn features(backend: Backend, weights: &Weights, pictures: &[PathBuf]) -> Vec<Vec<f64>> {
+    let engine = engine::open(backend, weights).expect("the engine opens");
     let mut features = Vec::new();
     let work =
         |engine: &mut Box<dyn FeatureExtractor>, index: usize| feature(engine.as_mut(), weights, &pictures[index]);
@@ -88,12 +95,14 @@ fn check_photos(weights: &Weights, fixture: &str, tolerance: &Tolerance) {
     let names = photos();
     let paths: Vec<_> = names.iter().map(|name| repository("examples/photos").join(name)).collect();
 
-    let features = features(weights, &paths);
-
     assert_eq!(truth.shape, [names.len(), FEATURE.div_ceil(STEP)]);
-    for (index, (name, feature)) in names.iter().zip(features).enumerate() {
-        let sampled: Vec<f64> = feature.into_iter().step_by(STEP).collect();
-        tolerance.check(name, &sampled, row(&truth, index));
+    for &engine in ENGINES {
+        let features = features(engine, weights, &paths);
+
+        for (index, (name, feature)) in names.iter().zip(features).enumerate() {
+            let sampled: Vec<f64> = feature.into_iter().step_by(STEP).collect();
+            tolerance.check(&format!("{} {name}", engine.name()), &sampled, row(&truth, index));
+        }
     }
 }
 
@@ -110,11 +119,13 @@ fn seeded_b0_agrees_with_the_float64_truth_in_every_value_of_the_14_reference_pi
     let names: Vec<&str> = names.lines().collect();
     let paths: Vec<_> = names.iter().map(|name| reference.join("images").join(format!("{name}.jpg"))).collect();
 
-    let features = features(&seeded_b0(), &paths);
-
     assert_eq!(names.len(), 14);
-    for (index, (name, feature)) in names.iter().zip(features).enumerate() {
-        TRUTH.check(name, &feature, row(&truth, index));
+    for &engine in ENGINES {
+        let features = features(engine, &seeded_b0(), &paths);
+
+        for (index, (name, feature)) in names.iter().zip(features).enumerate() {
+            TRUTH.check(&format!("{} {name}", engine.name()), &feature, row(&truth, index));
+        }
     }
 }
 

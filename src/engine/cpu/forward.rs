@@ -1,0 +1,177 @@
+//! One picture through the network.
+//!
+//! A block's widened map never exists as a whole. For one panel of channels at a time, the rows that the depthwise
+//! convolution needs are computed into a ring of as many rows as its kernel has, small enough for the L1 or L2 cache:
+//!
+//! ```text
+//!   block input --expand--> ring: row 5 | row 6 | row 2 | row 3 | row 4     (kernel 5: rows 2 to 6 make output row 4)
+//!                             |
+//!                             +--depthwise--> output row 4 of these channels, and their sums for squeeze-excite
+//! ```
+//!
+//! Then squeeze-excite turns the sums into one factor per channel, and `project` reads the filtered map.
+
+use std::mem;
+
+use super::ahead::Ahead;
+use super::kernels::{
+    Act, DepthwiseRow, MAX_KERNEL, Output, Pixels, Simd, depthwise_row, logistic, multiply, scale_channels, scale_rows,
+};
+use super::pack::{Dense, Gain, padded};
+use super::plan::{BlockPlan, Plan, SqueezeExcite};
+use super::profile::{Laps, Part};
+use super::ring::Ring;
+use super::scratch::Scratch;
+use super::source::Source;
+
+/// Computes the feature of one picture: side x side x 3 values in, H x W x C out.
+pub(super) fn forward<S: Simd>(
+    simd: S,
+    plan: &Plan,
+    scratch: &mut Scratch,
+    picture: &[f32],
+    feature: &mut [f32],
+    laps: &mut impl Laps,
+) {
+    for (number, block) in plan.blocks.iter().enumerate() {
+        filter(simd, plan, block, scratch, picture, |part| laps.lap(number, part));
+        if let Some(layers) = &block.squeeze_excite {
+            squeeze_excite(simd, layers, scratch);
+            laps.lap(number, Part::SqueezeExcite);
+        }
+        project(simd, block, scratch, |part| laps.lap(number, part));
+        mem::swap(&mut scratch.input, &mut scratch.output);
+    }
+    head(simd, plan, scratch, feature);
+    laps.lap(plan.blocks.len(), Part::Head);
+}
+
+/// Widens and filters: the block's input to `wide`, the channels' sums to `pool`.
+fn filter<S: Simd>(
+    simd: S,
+    plan: &Plan,
+    block: &BlockPlan,
+    scratch: &mut Scratch,
+    picture: &[f32],
+    mut lap: impl FnMut(Part),
+) {
+    let Scratch { input, wide, ring, picture_ring, pool, .. } = scratch;
+    let layer = &block.depthwise;
+    let (before, _) = block.padding;
+    let mut ahead = Ahead::new(block);
+    pool[..layer.channels].fill(0.0);
+    for (number, panel) in layer.panels.iter().enumerate() {
+        let mut ring = Ring::new(ring, layer.kernel, block.columns(), panel.step, block.padding);
+        let mut source = Source::new(plan, block, input, picture, picture_ring);
+        let mut filled = 0;
+        for y_out in 0..block.side_out {
+            // Kernel row `k` reads row `top + k - before` of the map, where there is one.
+            let top = y_out * layer.stride;
+            let end = (top + layer.kernel - before).min(block.side);
+            let output = &mut wide[y_out * block.side_out * layer.channels + panel.first..];
+            while filled < end {
+                let row = &mut ring.row_mut(filled)[before * panel.step..];
+                source.row(simd, filled, number, panel, row, ahead.next());
+                filled += 1;
+            }
+            lap(Part::Widen);
+            let first = before.saturating_sub(top);
+            let count = end + before - top - first;
+            let mut rows = [(0, &[][..]); MAX_KERNEL];
+            for (row, k) in rows.iter_mut().zip(first..first + count) {
+                *row = (k, ring.row(top + k - before));
+            }
+            let mut sums = [0.0; MAX_PANEL];
+            let row = DepthwiseRow {
+                layer,
+                panel,
+                rows: &rows[..count],
+                act: plan.act,
+                output,
+                count: block.side_out,
+                sums: &mut sums,
+            };
+            depthwise_row(simd, row);
+            for (total, sum) in pool[panel.first..][..panel.width()].iter_mut().zip(sums) {
+                *total += sum;
+            }
+            lap(Part::Depthwise);
+        }
+    }
+}
+
+/// Channels of the widest panel.
+const MAX_PANEL: usize = 48;
+
+/// Turns the channels' sums in `pool` into factors in `gates`.
+fn squeeze_excite<S: Simd>(simd: S, layers: &SqueezeExcite, scratch: &mut Scratch) {
+    let Scratch { pool, squeezed, gates, .. } = scratch;
+    Pointwise { act: layers.act, ..Pointwise::new(&layers.reduce, 1) }.run(simd, pool, squeezed);
+    Pointwise::new(&layers.expand, 1).run(simd, squeezed, gates);
+    logistic(simd, &mut gates[..layers.expand.channels]);
+}
+
+/// Narrows: `wide`, each channel times its factor, to `output`.
+fn project<S: Simd>(simd: S, block: &BlockPlan, scratch: &mut Scratch, mut lap: impl FnMut(Part)) {
+    let Scratch { input, output, wide, gates, scaled, .. } = scratch;
+    let layer = &block.project;
+    let mut project = Pointwise::new(layer, block.side_out * block.side_out);
+    project.residual = block.residual.then_some(&input[..]);
+    if block.squeeze_excite.is_some() {
+        // Whatever is less work: the weights have as many values per channel as there are channels out.
+        if project.pixels > layer.channels {
+            for panel in &layer.panels {
+                let (from, to) = (&layer.weights[panel.weights.clone()], &mut scaled[panel.weights.clone()]);
+                scale_rows(simd, from, to, &gates[..layer.inputs], panel.step);
+            }
+            project.weights = scaled;
+        } else {
+            scale_channels(simd, &mut wide[..block.wide_map()], &gates[..block.depthwise.channels]);
+        }
+    }
+    lap(Part::Scale);
+    project.run(simd, wide, output);
+    lap(Part::Project);
+}
+
+/// The last convolution: from the last block's output to the feature.
+fn head<S: Simd>(simd: S, plan: &Plan, scratch: &mut Scratch, feature: &mut [f32]) {
+    let Scratch { input, output, .. } = scratch;
+    let [height, width, channels] = plan.feature;
+    Pointwise { act: plan.act, ..Pointwise::new(&plan.head, height * width) }.run(simd, input, output);
+    let gain = Gain::after(plan.act) as f32;
+    for (to, from) in feature.chunks_exact_mut(channels).zip(output.chunks_exact(plan.head.channels)) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = from * gain;
+        }
+    }
+}
+
+/// A 1x1 convolution of a whole map.
+struct Pointwise<'a> {
+    layer: &'a Dense,
+    /// The layer's, or a scaled copy.
+    weights: &'a [f32],
+    pixels: usize,
+    act: Act,
+    residual: Option<&'a [f32]>,
+}
+
+impl<'a> Pointwise<'a> {
+    fn new(layer: &'a Dense, pixels: usize) -> Self {
+        Self { layer, weights: &layer.weights, pixels, act: Act::None, residual: None }
+    }
+
+    fn run<S: Simd>(self, simd: S, input: &[f32], output: &mut [f32]) {
+        let Self { layer, weights, pixels, act, residual } = self;
+        let step = padded(layer.inputs);
+        for (number, panel) in layer.panels.iter().enumerate() {
+            let pixels = Pixels { segments: &[input], length: layer.inputs, step, count: pixels };
+            let values = &mut output[panel.first..];
+            let residual = residual.map(|residual| &residual[panel.first..]);
+            let output = Output { values, step: layer.channels, act, residual };
+            let ahead = layer.panels.get(number + 1).map_or(&[][..], |next| &weights[next.weights.clone()]);
+            multiply(simd, pixels, layer, weights, number, output, ahead);
+        }
+    }
+}

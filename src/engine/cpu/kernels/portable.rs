@@ -1,0 +1,126 @@
+//! Arrays of f32 that LLVM turns into whatever vectors the target has.
+
+use std::f32::consts::LN_2;
+
+use super::exp2::{magic, shift};
+use super::gemm::{TileArgs, tiles};
+use super::{Kernel, LANES, Shape, Simd, Vector};
+
+/// The instructions that every target has.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Portable;
+
+/// Minimax for `2^f - 1` over f, `|f| <= 1/2`, lowest power first; within 1.1e-7.
+const POLYNOMIAL: [f32; 5] = [LN_2, 0.240_222_83, 0.055_505_585, 0.009_669_691, 0.001_330_06];
+
+/// Eight values.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Array([f32; LANES]);
+
+impl Array {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f32) -> f32) -> Self {
+        let mut values = self.0;
+        for value in &mut values {
+            *value = f(*value);
+        }
+        Self(values)
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let mut values = self.0;
+        for (value, other) in values.iter_mut().zip(other.0) {
+            *value = f(*value, other);
+        }
+        Self(values)
+    }
+}
+
+impl Vector for Array {
+    const LENGTH: usize = LANES;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for that many values; an array of f32 has the alignment of one.
+        Self(unsafe { from.cast::<[f32; LANES]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[f32; LANES]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    unsafe fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        // `f32::mul_add` is a call of the C library where the target has no such instruction.
+        self.zip(a.zip(b, |a, b| a * b), |sum, product| sum + product)
+    }
+
+    #[inline(always)]
+    unsafe fn clamp(self, low: f32, high: f32) -> Self {
+        // Written so that NaN stays NaN in two instructions.
+        self.map(|x| if x > high { high } else { x }).map(|x| if x < low { low } else { x })
+    }
+
+    #[inline(always)]
+    unsafe fn one_plus_exp2(self) -> Self {
+        self.map(|t| {
+            let rounded = t + magic(1);
+            let f = t - (rounded - magic(1));
+            let p = POLYNOMIAL.iter().rev().fold(0.0, |p, c| p * f + c) * f + 1.0;
+            let power = p.to_bits().wrapping_add(rounded.to_bits() << shift(1));
+            1.0 + f32::from_bits(power)
+        })
+    }
+}
+
+impl Simd for Portable {
+    type Full = Array;
+    type Half = Array;
+
+    const PITCH: usize = 16;
+
+    #[inline(always)]
+    unsafe fn narrow(full: Array) -> Array {
+        full
+    }
+
+    unsafe fn run<K: Kernel>(self, kernel: K) {
+        // SAFETY: every target has these instructions; the caller vouches for the rest.
+        unsafe { kernel.call::<Self>() }
+    }
+
+    fn panel(rest: usize) -> Shape {
+        Shape { full: rest.min(2), half: 0 }
+    }
+
+    fn tile_rows(_: Shape) -> usize {
+        4
+    }
+
+    unsafe fn tile(self, shape: Shape, rows: usize, args: &TileArgs<'_>) {
+        tiles!(self, shape, rows, args; (2, 0): 1 2 3 4; (1, 0): 1 2 3 4);
+    }
+}

@@ -1,0 +1,96 @@
+//! The network as the kernels see it: shapes settled, weights packed. Made once by [`build`](super::build), shared by all
+//! workers.
+
+use super::kernels::Act;
+use super::pack::{Dense, Depthwise};
+
+/// Red, green, blue.
+pub(super) const COLORS: usize = 3;
+
+/// The largest kernel of a stem.
+pub(super) const MAX_STEM: usize = 3;
+
+/// What fills the rows that a block's depthwise convolution reads.
+pub(super) enum Widen {
+    /// The stem, from the picture.
+    Stem(Stem),
+    /// The block's 1x1 expansion, from the block's input.
+    Expand(Dense),
+    /// The block's input itself.
+    Copy,
+}
+
+/// The first convolution.
+pub(super) struct Stem {
+    pub(super) dense: Dense,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    /// Rows and columns of zeros before the picture.
+    pub(super) before: usize,
+}
+
+impl Stem {
+    /// Columns of a row of the picture with all the padding that `outputs` outputs reach.
+    pub(super) fn columns(&self, side: usize, outputs: usize) -> usize {
+        ((outputs - 1) * self.stride + self.kernel).max(self.before + side)
+    }
+}
+
+/// Squeeze-excite's two layers, which work on a single pixel.
+pub(super) struct SqueezeExcite {
+    pub(super) reduce: Dense,
+    pub(super) expand: Dense,
+    pub(super) act: Act,
+}
+
+/// One MBConv block with everything that its shape decides.
+pub(super) struct BlockPlan {
+    pub(super) widen: Widen,
+    pub(super) depthwise: Depthwise,
+    pub(super) squeeze_excite: Option<SqueezeExcite>,
+    pub(super) project: Dense,
+    pub(super) residual: bool,
+    /// Height and width of the map that the depthwise convolution reads, in pixels.
+    pub(super) side: usize,
+    /// Of the map that it makes.
+    pub(super) side_out: usize,
+    /// Columns and rows of zeros before and after the map that it reads.
+    pub(super) padding: (usize, usize),
+    /// Channels of the block's input as they lie in memory.
+    pub(super) channels_in: usize,
+}
+
+impl BlockPlan {
+    /// Values of the map that the depthwise convolution makes.
+    pub(super) fn wide_map(&self) -> usize {
+        self.side_out * self.side_out * self.depthwise.channels
+    }
+
+    /// Values of the block's output.
+    pub(super) fn narrow_map(&self) -> usize {
+        self.side_out * self.side_out * self.project.channels
+    }
+
+    /// Columns of a row with its padding.
+    pub(super) fn columns(&self) -> usize {
+        self.padding.0 + self.side + self.padding.1
+    }
+}
+
+/// A whole network.
+pub(super) struct Plan {
+    /// Height and width of a picture, in pixels.
+    pub(super) side: usize,
+    pub(super) act: Act,
+    pub(super) blocks: Vec<BlockPlan>,
+    pub(super) head: Dense,
+    /// Height, width and channels of a feature.
+    pub(super) feature: [usize; 3],
+}
+
+impl Plan {
+    /// The largest of what `size` says of each block.
+    pub(super) fn largest(&self, size: impl Fn(&BlockPlan) -> usize) -> usize {
+        self.blocks.iter().map(size).max().unwrap_or(0)
+    }
+}
