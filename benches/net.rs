@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let input = weights.metadata().preprocess.input(&photo.picture, side);
     let threads = args.threads.unwrap_or_else(available_threads).get();
     let engine = engine::open(args.backend, &weights)?;
-    let name = engine.name();
+    let (name, isa) = (engine.name(), engine.isa());
 
     let duration = Duration::from_secs_f64(args.seconds);
     let rates: anyhow::Result<Vec<f64>> = thread::scope(|scope| {
@@ -65,11 +65,12 @@ fn main() -> anyhow::Result<()> {
     let architecture = weights.metadata().architecture;
     if args.json {
         let line = serde_json::json!({
-            "engine": name, "model": architecture, "threads": threads, "images_per_second": images_per_second,
+            "engine": name, "isa": isa, "model": architecture, "threads": threads, "images_per_second": images_per_second,
         });
         println!("{line}");
     } else {
-        println!("{architecture} on {name}, {threads} threads: {images_per_second:.1} images/s");
+        let engine = isa.map_or(name.to_owned(), |isa| format!("{name} ({isa})"));
+        println!("{architecture} on {engine}, {threads} threads: {images_per_second:.1} images/s");
     }
     Ok(())
 }

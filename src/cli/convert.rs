@@ -64,7 +64,10 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), one_line(&options.feature_key))?;
     writeln!(out, "labels    {} as '{}'", labels.join(", "), one_line(&options.label_key))?;
     writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-    writeln!(out, "engine    {}", summary.engine)?;
+    match summary.isa {
+        Some(isa) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
+        None => writeln!(out, "engine    {}", summary.engine)?,
+    }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
     writeln!(out, "report    {}", summary.report)

@@ -28,6 +28,8 @@ pub struct Manifest {
     pub record: RecordDescription,
     /// The engine that ran.
     pub engine: &'static str,
+    /// Its instructions, where it has several.
+    pub isa: Option<&'static str>,
     /// The weights: architecture, preprocessing, source, SHA-256.
     pub weights: Metadata,
     /// The record files in the order of their images.
@@ -66,7 +68,7 @@ impl Manifest {
     pub(super) fn new(
         dataset: &Dataset,
         weights: &Weights,
-        engine: &'static str,
+        (engine, isa): (&'static str, Option<&'static str>),
         record: RecordDescription,
         files: Vec<WrittenFile>,
     ) -> Self {
@@ -78,6 +80,7 @@ impl Manifest {
             images: dataset.images.len(),
             record,
             engine,
+            isa,
             weights: weights.metadata().clone(),
             files,
         }

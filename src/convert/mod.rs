@@ -102,6 +102,8 @@ pub struct Summary {
     pub images_per_second: f64,
     /// The engine that ran.
     pub engine: &'static str,
+    /// Its instructions, where it has several.
+    pub isa: Option<&'static str>,
     /// The network.
     pub model: Architecture,
     /// Shape of one feature.
@@ -137,7 +139,7 @@ pub fn convert(
     let elsewhere = report.map(|path| ReportFile::begin_beside(path, out, MANIFEST_NAME, &dataset.root)).transpose()?;
     let mut outcomes = Report::new(dataset, options.accept);
     let mut files = RecordFiles::new(&plan, &mut output);
-    let engine_name = engine.name();
+    let (engine_name, isa) = (engine.name(), engine.isa());
 
     parallel::ordered(
         dataset.images.len(),
@@ -158,7 +160,7 @@ pub fn convert(
     if elsewhere.is_none() {
         output.write_json(REPORT_NAME, &outcomes)?;
     }
-    let manifest = Manifest::new(dataset, weights, engine_name, worker.record_description(), files);
+    let manifest = Manifest::new(dataset, weights, (engine_name, isa), worker.record_description(), files);
     output.write_json(MANIFEST_NAME, &manifest)?;
     output.keep();
     elsewhere.map(|file| file.finish(&outcomes)).transpose()?;
@@ -173,6 +175,7 @@ pub fn convert(
         seconds,
         images_per_second: outcomes.counts.files as f64 / seconds,
         engine: engine_name,
+        isa,
         model: weights.metadata().architecture,
         feature_shape: manifest.record.shape,
         out: out.to_string_lossy().into_owned(),

@@ -155,6 +155,11 @@ pub trait FeatureExtractor: Send {
     /// Name for summaries and manifests: `flex`.
     fn name(&self) -> &'static str;
 
+    /// The instructions it was compiled for, where it has several: `avx2`. The last bits of a feature depend on them.
+    fn isa(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Computes the features of `batch`, N x side x side x 3 in, N x H x W x C out.
     ///
     /// The feature of a picture does not depend on what else is in its batch.

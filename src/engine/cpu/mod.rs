@@ -83,17 +83,15 @@ impl CpuExtractor {
         self.network.profile(&mut self.scratch, picture, &mut vec![0.0; feature.iter().product()], &mut profile);
         profile
     }
-
-    /// The instructions in use, for reports.
-    #[must_use]
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
 }
 
 impl FeatureExtractor for CpuExtractor {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn isa(&self) -> Option<&'static str> {
+        Some(self.isa.name())
     }
 
     fn extract(&mut self, batch: ImageBatch) -> Result<FeatureBatch, EngineError> {
