@@ -168,6 +168,9 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_
     }
 }
 
+/// Inputs per turn of the innermost loop: what a turn costs besides its multiply-adds counts little among four.
+const UNROLL: usize = 4;
+
 /// The sums of a tile: full vectors, short vectors.
 type Sums<S, const ROWS: usize, const FULL: usize, const HALF: usize> =
     ([[<S as Simd>::Full; FULL]; ROWS], [[<S as Simd>::Half; HALF]; ROWS]);
@@ -202,30 +205,61 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FUL
             let mut weights = args.weights;
             for segment in 0..args.segments.len() {
                 let input = args.input(segment, pixel);
-                for k in 0..args.length {
-                    let mut w_full = [S::Full::splat(0.0); FULL];
-                    let mut w_half = [S::Half::splat(0.0); HALF];
-                    for v in 0..FULL {
-                        w_full[v] = S::Full::load(weights.add(v * S::Full::LENGTH));
-                    }
-                    for v in 0..HALF {
-                        w_half[v] = S::Half::load(weights.add(FULL * S::Full::LENGTH + v * LANES));
-                    }
-                    for row in 0..ROWS {
-                        let x = S::Full::splat(*input.add(row * args.input_step + k));
-                        for v in 0..FULL {
-                            full[row][v] = full[row][v].mul_add(x, w_full[v]);
-                        }
-                        for v in 0..HALF {
-                            half[row][v] = half[row][v].mul_add(S::narrow(x), w_half[v]);
-                        }
-                    }
+                let mut rows = [input; ROWS];
+                for row in 0..ROWS {
+                    rows[row] = input.add(row * args.input_step);
+                }
+                let mut k = 0;
+                while k + UNROLL <= args.length {
+                    unrolled!(u < UNROLL, {
+                        add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k + u, weights.add(u * step));
+                        S::prefetch(ahead.wrapping_add(u * LINE));
+                    });
+                    weights = weights.add(UNROLL * step);
+                    ahead = ahead.wrapping_add(UNROLL * ahead_step);
+                    k += UNROLL;
+                }
+                while k < args.length {
+                    add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k, weights);
                     weights = weights.add(step);
-                    S::prefetch(ahead);
-                    ahead = ahead.wrapping_add(ahead_step);
+                    k += 1;
                 }
             }
             (full, half)
+        }
+    }
+}
+
+/// One input of each pixel, times its row of weights, added to the sums.
+///
+/// # Safety
+/// That of [`Tile`]: input `k` exists at each of `rows`, and the shape's channels at `weights`.
+#[inline(always)]
+unsafe fn add_products<S: Simd, const ROWS: usize, const FULL: usize, const HALF: usize>(
+    full: &mut [[S::Full; FULL]; ROWS],
+    half: &mut [[S::Half; HALF]; ROWS],
+    rows: &[*const f32; ROWS],
+    k: usize,
+    weights: *const f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut w_full = [S::Full::splat(0.0); FULL];
+        let mut w_half = [S::Half::splat(0.0); HALF];
+        for v in 0..FULL {
+            w_full[v] = S::Full::load(weights.add(v * S::Full::LENGTH));
+        }
+        for v in 0..HALF {
+            w_half[v] = S::Half::load(weights.add(FULL * S::Full::LENGTH + v * LANES));
+        }
+        for row in 0..ROWS {
+            let x = S::Full::splat(*rows[row].add(k));
+            for v in 0..FULL {
+                full[row][v] = full[row][v].mul_add(x, w_full[v]);
+            }
+            for v in 0..HALF {
+                half[row][v] = half[row][v].mul_add(S::narrow(x), w_half[v]);
+            }
         }
     }
 }
