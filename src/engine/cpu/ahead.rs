@@ -7,7 +7,7 @@
 use super::kernels::LINE;
 use super::plan::{BlockPlan, Widen};
 
-/// What will be read after the present panel, cut into as many pieces as there are rows to compute.
+/// What will be read after the present panel, cut into as many pieces as there are products to compute.
 pub(super) struct Ahead<'a> {
     rest: [&'a [f32]; 5],
     piece: usize,
@@ -16,7 +16,11 @@ pub(super) struct Ahead<'a> {
 impl<'a> Ahead<'a> {
     /// What the rest of `block` reads, up to the first panel of its `project`.
     pub(super) fn new(block: &'a BlockPlan) -> Self {
-        let Widen::Expand(expand) = &block.widen else { return Self { rest: [&[]; 5], piece: 0 } };
+        let (expand, pieces_per_panel) = match &block.widen {
+            Widen::Expand(expand) => (expand, block.side),
+            Widen::ExpandMap(expand) => (expand, 1),
+            Widen::Stem(_) | Widen::Copy => return Self { rest: [&[]; 5], piece: 0 },
+        };
         let [reduce, gate] = (block.squeeze_excite.as_ref())
             .map_or([&[][..]; 2], |layers| [&layers.reduce.weights, &layers.expand.weights]);
         let rest = [
@@ -26,8 +30,8 @@ impl<'a> Ahead<'a> {
             gate,
             &block.project.weights[block.project.panels[0].weights.clone()],
         ];
-        let rows = expand.panels.len() * block.side;
-        let piece = rest.iter().map(|part| part.len()).sum::<usize>().div_ceil(rows).next_multiple_of(LINE);
+        let pieces = expand.panels.len() * pieces_per_panel;
+        let piece = rest.iter().map(|part| part.len()).sum::<usize>().div_ceil(pieces).next_multiple_of(LINE);
         Self { rest, piece }
     }
 

@@ -27,7 +27,7 @@ impl Plan {
         for block in &network.blocks {
             let widen = match (stem.take(), &block.expand) {
                 (Some(stem), _) => Widen::Stem(stem),
-                (None, Some(conv)) => Widen::Expand(builder.dense::<S>(conv, builder.of_values())),
+                (None, Some(conv)) => expand::<S>(builder.dense::<S>(conv, builder.of_values()), side),
                 (None, None) => Widen::Copy,
             };
             let plan = builder.block::<S>(block, widen, side, channels);
@@ -36,6 +36,20 @@ impl Plan {
         }
         let head = builder.dense::<S>(&network.head, builder.of_values());
         Ok(Self { side: network.side, act: builder.act, blocks, head, feature: network.feature_shape() })
+    }
+}
+
+/// Bytes that a panel's whole map may take: half of a small L1 cache.
+const MAP_LIMIT: usize = 16 << 10;
+
+/// Row by row, unless that leaves most tiles unfilled and the whole map of a panel is small: 7 pixels in tiles of 6 are
+/// 4 + 3, and 49 are 6 + 6 + 6 + 6 + 5 + 5 + 5 + 5 + 5.
+fn expand<S: Simd>(dense: Dense, side: usize) -> Widen {
+    let rows = S::tile_rows(dense.panels[0].shape);
+    if side.is_multiple_of(rows) || side * side * S::PITCH * size_of::<f32>() > MAP_LIMIT {
+        Widen::Expand(dense)
+    } else {
+        Widen::ExpandMap(dense)
     }
 }
 

@@ -55,14 +55,14 @@ fn filter<S: Simd>(
     picture: &[f32],
     mut lap: impl FnMut(Part),
 ) {
-    let Scratch { input, wide, ring, picture_ring, pool, .. } = scratch;
+    let Scratch { input, wide, ring, room, pool, .. } = scratch;
     let layer = &block.depthwise;
     let (before, _) = block.padding;
     let mut ahead = Ahead::new(block);
     pool[..layer.channels].fill(0.0);
     for (number, panel) in layer.panels.iter().enumerate() {
         let mut ring = Ring::new(ring, layer.kernel, block.columns(), panel.step, block.padding);
-        let mut source = Source::new(plan, block, input, picture, picture_ring);
+        let mut source = Source::new(plan, block, input, picture, room);
         let mut filled = 0;
         for y_out in 0..block.side_out {
             // Kernel row `k` reads row `top + k - before` of the map, where there is one.
@@ -71,7 +71,7 @@ fn filter<S: Simd>(
             let output = &mut wide[y_out * block.side_out * layer.channels + panel.first..];
             while filled < end {
                 let row = &mut ring.row_mut(filled)[before * panel.step..];
-                source.row(simd, filled, number, panel, row, ahead.next());
+                source.row(simd, filled, number, panel, row, &mut ahead);
                 filled += 1;
             }
             lap(Part::Widen);

@@ -14,8 +14,10 @@ pub(super) const MAX_STEM: usize = 3;
 pub(super) enum Widen {
     /// The stem, from the picture.
     Stem(Stem),
-    /// The block's 1x1 expansion, from the block's input.
+    /// The block's 1x1 expansion, from the block's input, row by row.
     Expand(Dense),
+    /// The same, all rows of a panel at once.
+    ExpandMap(Dense),
     /// The block's input itself.
     Copy,
 }

@@ -15,8 +15,8 @@ pub(super) struct Scratch {
     pub(super) wide: Aligned,
     /// The rows of one panel that the depthwise convolution is about to read.
     pub(super) ring: Aligned,
-    /// The rows of the picture that the stem is about to read.
-    pub(super) picture_ring: Aligned,
+    /// The rows of the picture that the stem is about to read, or the whole map of one panel.
+    pub(super) room: Aligned,
     /// Sums, and later factors, of the channels.
     pub(super) pool: Aligned,
     /// The squeezed channels.
@@ -32,12 +32,11 @@ impl Scratch {
         let [height, width, _] = plan.feature;
         let map = plan.largest(BlockPlan::narrow_map).max(height * width * plan.head.channels);
         let wide = plan.largest(|block| block.depthwise.channels);
-        let ring = plan.largest(|block| {
-            let widest = block.depthwise.panels.iter().map(|panel| panel.step).max().unwrap_or(0);
-            (block.depthwise.kernel * block.columns()) * widest
-        });
-        let picture_ring = plan.largest(|block| match &block.widen {
+        let widest = |block: &BlockPlan| block.depthwise.panels.iter().map(|panel| panel.step).max().unwrap_or(0);
+        let ring = plan.largest(|block| (block.depthwise.kernel * block.columns()) * widest(block));
+        let room = plan.largest(|block| match &block.widen {
             Widen::Stem(stem) => (stem.kernel + 1) * stem.columns(plan.side, block.side) * COLORS,
+            Widen::ExpandMap(_) => block.side * block.side * widest(block),
             Widen::Expand(_) | Widen::Copy => 0,
         });
         let squeezed = |block: &BlockPlan| block.squeeze_excite.as_ref().map_or(0, |layers| layers.reduce.channels);
@@ -46,7 +45,7 @@ impl Scratch {
             output: Aligned::zeros(map),
             wide: Aligned::zeros(plan.largest(BlockPlan::wide_map)),
             ring: Aligned::zeros(ring),
-            picture_ring: Aligned::zeros(picture_ring),
+            room: Aligned::zeros(room),
             pool: Aligned::zeros(wide),
             squeezed: Aligned::zeros(plan.largest(squeezed)),
             gates: Aligned::zeros(wide),

@@ -91,9 +91,15 @@ pub(in super::super) fn multiply<S: Simd>(
         act: output.act,
         residual: output.residual.map(<[f32]>::as_ptr),
         ahead,
+        lines: 1,
         tiles: 0,
     };
-    for (tiles, rows) in pieces(count, S::tile_rows(panel.shape)) {
+    let pieces = pieces(count, S::tile_rows(panel.shape));
+    let turns = args.turns() * (pieces[0].0 + pieces[1].0);
+    // More than one line a turn only where time is short: each that is on its way holds one of a few buffers, without
+    // which the kernel's own loads wait.
+    args.lines = ahead.len().div_ceil(LINE).div_ceil(turns.max(1)).clamp(1, UNROLL);
+    for (tiles, rows) in pieces {
         if tiles == 0 {
             continue;
         }
@@ -101,7 +107,7 @@ pub(in super::super) fn multiply<S: Simd>(
         // SAFETY: the assertions above are the kernel's conditions for all `count` pixels; the pieces add up to them, so
         // that the pointers move by less than that in all.
         unsafe { simd.tile(panel.shape, rows, &args) };
-        args.skip(tiles * rows);
+        args.skip(tiles, rows);
     }
 }
 
@@ -118,6 +124,8 @@ pub(in super::super) struct TileArgs<'a> {
     act: Act,
     residual: Option<*const f32>,
     ahead: &'a [f32],
+    /// Cache lines of `ahead` per turn of the innermost loop.
+    lines: usize,
     tiles: usize,
 }
 
@@ -128,8 +136,20 @@ impl TileArgs<'_> {
         self.segments[segment].wrapping_add((self.first + pixel) * self.input_step)
     }
 
-    /// Moves on by `pixels`.
-    fn skip(&mut self, pixels: usize) {
+    /// Turns of the innermost loop in a tile.
+    fn turns(&self) -> usize {
+        self.segments.len() * (self.length / UNROLL)
+    }
+
+    /// How much of `ahead` a tile asks for.
+    fn ahead_per_tile(&self) -> usize {
+        self.turns().max(1) * self.lines * LINE
+    }
+
+    /// Moves on by `tiles` tiles of `rows` pixels.
+    fn skip(&mut self, tiles: usize, rows: usize) {
+        let pixels = tiles * rows;
+        self.ahead = self.ahead.get(tiles * self.ahead_per_tile()..).unwrap_or_default();
         self.first += pixels;
         self.output = self.output.wrapping_add(pixels * self.output_step);
         self.residual = self.residual.map(|residual| residual.wrapping_add(pixels * self.output_step));
@@ -148,12 +168,12 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_
     #[inline(always)]
     unsafe fn call<S: Simd>(self) {
         let args = self.0;
-        let mut ahead = args.ahead.chunks(args.segments.len() * args.length * LINE);
+        let mut ahead = args.ahead.chunks(args.ahead_per_tile());
         for pixel in (0..args.tiles).map(|tile| tile * ROWS) {
             // SAFETY: the conditions of `Tile` cover the pixels from `pixel` on; we are within `run`.
             unsafe {
                 let (ahead, ahead_step) = match ahead.next() {
-                    Some(ahead) => (ahead.as_ptr(), LINE),
+                    Some(ahead) => (ahead.as_ptr(), args.lines * LINE),
                     // The same line again and again: cheaper than a second loop.
                     None => (args.weights, 0),
                 };
@@ -176,7 +196,7 @@ type Sums<S, const ROWS: usize, const FULL: usize, const HALF: usize> =
     ([[<S as Simd>::Full; FULL]; ROWS], [[<S as Simd>::Half; HALF]; ROWS]);
 
 impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FULL, HALF> {
-    /// The sums of the tile that begins at `pixel`. With each input, the cache line at `ahead` is asked for.
+    /// The sums of the tile that begins at `pixel`. With each turn of the loop, the cache lines at `ahead` are asked for.
     ///
     /// # Safety
     /// That of [`Tile`], within [`Simd::run`].
@@ -213,10 +233,12 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FUL
                 while k + UNROLL <= args.length {
                     unrolled!(u < UNROLL, {
                         add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k + u, weights.add(u * step));
-                        S::prefetch(ahead.wrapping_add(u * LINE));
                     });
+                    for line in 0..args.lines {
+                        S::prefetch(ahead.wrapping_add(line * LINE));
+                    }
                     weights = weights.add(UNROLL * step);
-                    ahead = ahead.wrapping_add(UNROLL * ahead_step);
+                    ahead = ahead.wrapping_add(ahead_step);
                     k += UNROLL;
                 }
                 while k < args.length {
