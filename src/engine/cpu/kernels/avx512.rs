@@ -116,6 +116,7 @@ impl Simd for Avx512 {
     type Half = F32x8;
 
     const PITCH: usize = 48;
+    const LINES_PER_TURN: usize = 4;
 
     #[inline(always)]
     unsafe fn narrow(full: F32x16) -> F32x8 {

@@ -91,15 +91,9 @@ pub(in super::super) fn multiply<S: Simd>(
         act: output.act,
         residual: output.residual.map(<[f32]>::as_ptr),
         ahead,
-        lines: 1,
         tiles: 0,
     };
-    let pieces = pieces(count, S::tile_rows(panel.shape));
-    let turns = args.turns() * (pieces[0].0 + pieces[1].0);
-    // More than one line a turn only where time is short: each that is on its way holds one of a few buffers, without
-    // which the kernel's own loads wait.
-    args.lines = ahead.len().div_ceil(LINE).div_ceil(turns.max(1)).clamp(1, UNROLL);
-    for (tiles, rows) in pieces {
+    for (tiles, rows) in pieces(count, S::tile_rows(panel.shape)) {
         if tiles == 0 {
             continue;
         }
@@ -107,7 +101,7 @@ pub(in super::super) fn multiply<S: Simd>(
         // SAFETY: the assertions above are the kernel's conditions for all `count` pixels; the pieces add up to them, so
         // that the pointers move by less than that in all.
         unsafe { simd.tile(panel.shape, rows, &args) };
-        args.skip(tiles, rows);
+        args.skip::<S>(tiles, rows);
     }
 }
 
@@ -124,8 +118,6 @@ pub(in super::super) struct TileArgs<'a> {
     act: Act,
     residual: Option<*const f32>,
     ahead: &'a [f32],
-    /// Cache lines of `ahead` per turn of the innermost loop.
-    lines: usize,
     tiles: usize,
 }
 
@@ -136,20 +128,16 @@ impl TileArgs<'_> {
         self.segments[segment].wrapping_add((self.first + pixel) * self.input_step)
     }
 
-    /// Turns of the innermost loop in a tile.
-    fn turns(&self) -> usize {
-        self.segments.len() * (self.length / UNROLL)
-    }
-
     /// How much of `ahead` a tile asks for.
-    fn ahead_per_tile(&self) -> usize {
-        self.turns().max(1) * self.lines * LINE
+    fn ahead_per_tile<S: Simd>(&self) -> usize {
+        let turns = self.segments.len() * (self.length / UNROLL);
+        turns.max(1) * S::LINES_PER_TURN * LINE
     }
 
     /// Moves on by `tiles` tiles of `rows` pixels.
-    fn skip(&mut self, tiles: usize, rows: usize) {
+    fn skip<S: Simd>(&mut self, tiles: usize, rows: usize) {
         let pixels = tiles * rows;
-        self.ahead = self.ahead.get(tiles * self.ahead_per_tile()..).unwrap_or_default();
+        self.ahead = self.ahead.get(tiles * self.ahead_per_tile::<S>()..).unwrap_or_default();
         self.first += pixels;
         self.output = self.output.wrapping_add(pixels * self.output_step);
         self.residual = self.residual.map(|residual| residual.wrapping_add(pixels * self.output_step));
@@ -168,12 +156,12 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_
     #[inline(always)]
     unsafe fn call<S: Simd>(self) {
         let args = self.0;
-        let mut ahead = args.ahead.chunks(args.ahead_per_tile());
+        let mut ahead = args.ahead.chunks(args.ahead_per_tile::<S>());
         for pixel in (0..args.tiles).map(|tile| tile * ROWS) {
             // SAFETY: the conditions of `Tile` cover the pixels from `pixel` on; we are within `run`.
             unsafe {
                 let (ahead, ahead_step) = match ahead.next() {
-                    Some(ahead) => (ahead.as_ptr(), args.lines * LINE),
+                    Some(ahead) => (ahead.as_ptr(), S::LINES_PER_TURN * LINE),
                     // The same line again and again: cheaper than a second loop.
                     None => (args.weights, 0),
                 };
@@ -234,9 +222,7 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FUL
                     unrolled!(u < UNROLL, {
                         add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k + u, weights.add(u * step));
                     });
-                    for line in 0..args.lines {
-                        S::prefetch(ahead.wrapping_add(line * LINE));
-                    }
+                    unrolled!(line < S::LINES_PER_TURN, { S::prefetch(ahead.wrapping_add(line * LINE)) });
                     weights = weights.add(UNROLL * step);
                     ahead = ahead.wrapping_add(ahead_step);
                     k += UNROLL;

@@ -96,6 +96,10 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// the panel: with distances that are not constants, LLVM keeps some hundred addresses on the stack.
     const PITCH: usize;
 
+    /// Cache lines that a dense kernel asks for with each turn of its innermost loop. Each holds one of the processor's few
+    /// buffers until it comes; if all are taken, the kernel's own loads wait. One per 20 cycles or so is not too many.
+    const LINES_PER_TURN: usize = 1;
+
     /// The first values of a vector whose values are all the same.
     ///
     /// # Safety
