@@ -8,7 +8,7 @@
 //! 00 follows for the end; the MCU is then decoded again in the careful way, which accepts FF FF 00 as one byte.
 
 use super::{
-    huffman::{Decoder, LOOKAHEAD},
+    huffman::{Decoder, FAR_LOOKAHEAD, LOOKAHEAD},
     source::{Halt, Source},
 };
 
@@ -171,8 +171,16 @@ impl Bits {
     #[inline(always)]
     pub(super) fn symbol<F: Feed>(&mut self, source: &mut Source, table: &Decoder) -> Result<u8, Halt> {
         if F::FAST {
-            self.need::<F>(source, LOOKAHEAD)?;
-        } else if self.left < LOOKAHEAD {
+            self.need::<F>(source, FAR_LOOKAHEAD)?;
+            let ahead = (self.buffer >> (self.left - FAR_LOOKAHEAD)) as usize & ((1 << FAR_LOOKAHEAD) - 1);
+            let entry = table.far_lookup[ahead];
+            if entry == 0 {
+                return self.symbol_bitwise(source, table, FAR_LOOKAHEAD + 1);
+            }
+            self.left -= u32::from(entry >> 8);
+            return Ok(entry as u8);
+        }
+        if self.left < LOOKAHEAD {
             self.fill(source, 0)?;
             if self.left < LOOKAHEAD {
                 return self.symbol_bitwise(source, table, 1);

@@ -5,6 +5,9 @@ use super::source::Halt;
 /// Codes up to this length are decoded by one look into a table.
 pub(super) const LOOKAHEAD: u32 = 8;
 
+/// The same for where much data is left: nearly every code of a photo is shorter.
+pub(super) const FAR_LOOKAHEAD: u32 = 10;
+
 /// The code length that stands for "longer than the lookahead".
 const LONGER: u16 = LOOKAHEAD as u16 + 1;
 
@@ -37,6 +40,8 @@ pub(super) enum Class {
 pub(super) struct Decoder {
     /// For each 8 bits: code length in the upper byte (9 for "longer"), symbol in the lower.
     pub(super) lookup: [u16; 1 << LOOKAHEAD],
+    /// For each 10 bits: the same, but 0 for "longer".
+    pub(super) far_lookup: [u16; 1 << FAR_LOOKAHEAD],
     /// The largest code of each length, -1 where there is none; index 17 ends every search.
     pub(super) max_code: [i32; 18],
     /// What to add to a code of each length to get the index of its symbol.
@@ -54,6 +59,7 @@ impl Decoder {
         }
         let mut decoder = Self {
             lookup: [LONGER << 8; 1 << LOOKAHEAD],
+            far_lookup: [0; 1 << FAR_LOOKAHEAD],
             max_code: [-1; 18],
             offset: [0; 18],
             symbols: definition.symbols,
@@ -66,10 +72,14 @@ impl Decoder {
             if count > 0 {
                 decoder.offset[length as usize] = index as i32 - code as i32;
                 for _ in 0..count {
+                    let entry = (length << 8) as u16 | u16::from(definition.symbols[index]);
                     if length <= LOOKAHEAD && code < 1 << length {
                         let shift = LOOKAHEAD - length;
-                        let entry = (length << 8) as u16 | u16::from(definition.symbols[index]);
                         decoder.lookup[(code << shift) as usize..((code + 1) << shift) as usize].fill(entry);
+                    }
+                    if length <= FAR_LOOKAHEAD && code < 1 << length {
+                        let shift = FAR_LOOKAHEAD - length;
+                        decoder.far_lookup[(code << shift) as usize..((code + 1) << shift) as usize].fill(entry);
                     }
                     code += 1;
                     index += 1;
