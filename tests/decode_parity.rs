@@ -3,7 +3,7 @@
 //! The files lie in `../shared`, which is not part of the project: without it these tests say so and pass. Each test
 //! states the exact number of files that agree and names every exception, so that a step back and a step forward both
 //! show. What counts as agreement: the same verdict and, where both accept, the same SHA-256 of the pixels and of the
-//! 224 x 224 picture that `tf.image.resize` makes of them.
+//! 224 x 224 picture that `tf.image.resize` makes of them. [`check`] has to decide as [`decode`] does, to the last word.
 
 #[path = "common/shared.rs"]
 mod shared;
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use petrec::image::{Accept, Picture, decode, resize};
+use petrec::image::{Accept, Picture, check, decode, resize};
 use petrec::parallel::{self, available_threads};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -49,6 +49,11 @@ fn compare(cases: &[(String, PathBuf, Value)]) -> (usize, Vec<String>) {
 
 /// What differs between our decision about `data` and the recorded one.
 fn difference(data: &[u8], record: &Value) -> Option<String> {
+    for accept in [Accept::TensorFlow, Accept::Strict] {
+        if check(data, accept) != decode(data, accept).map(|picture| picture.outline()) {
+            return Some(format!("check and decode disagree ({accept:?})"));
+        }
+    }
     match (decode(data, Accept::TensorFlow), record["status"] == "ok") {
         (Err(_), false) => None,
         (Err(rejection), true) => Some(format!("rejected, but TensorFlow accepts it: {rejection}")),

@@ -47,7 +47,7 @@ impl<'a> Worker<'a> {
         file: &'a ImageFile,
     ) -> Result<Converted<'a>, EngineError> {
         let loaded = image::load(&file.path, self.options.accept);
-        let outcome = FileReport::new(self.dataset, file, loaded.as_ref().map(|loaded| &loaded.picture));
+        let outcome = FileReport::new(self.dataset, file, loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
             Ok(loaded) => Ok(self.record(engine, file, &loaded)?),
             Err(rejection) => Err(rejection),

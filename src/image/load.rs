@@ -1,9 +1,9 @@
-//! Reading an image file and decoding it in one step.
+//! Reading an image file and decoding it, or deciding on it, in one step.
 
 use std::path::Path;
 use std::{fs, io};
 
-use super::{Accept, Picture, Rejection, decode};
+use super::{Accept, Outline, Picture, Rejection, check, decode};
 
 /// An image file that decodes, with the bytes it was decoded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub fn load(path: &Path, accept: Accept) -> Result<Loaded, Rejection> {
     let bytes = read(path).map_err(|error| Rejection::unreadable(&error))?;
     let picture = decode(&bytes, accept)?;
     Ok(Loaded { bytes, picture })
+}
+
+/// Reads the file at `path` once and decides on it as [`check`] does.
+///
+/// # Errors
+/// As [`load`].
+pub fn check_file(path: &Path, accept: Accept) -> Result<Outline, Rejection> {
+    let bytes = read(path).map_err(|error| Rejection::unreadable(&error))?;
+    check(&bytes, accept)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -18,7 +18,7 @@ mod webp;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{Loaded, load};
+pub use load::{Loaded, check_file, load};
 pub use reject::{Reason, Rejection};
 pub use resize::Recipe;
 pub use sniff::Format;
@@ -40,6 +40,25 @@ impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Picture({}, {} x {})", self.format, self.width, self.height)
     }
+}
+
+impl Picture {
+    /// All but the pixels.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        Outline { width: self.width, height: self.height, format: self.format }
+    }
+}
+
+/// What is known of a picture without its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Width in pixels, at least 1.
+    pub width: usize,
+    /// Height in pixels, at least 1.
+    pub height: usize,
+    /// What the file was.
+    pub format: Format,
 }
 
 /// Which files count as pictures.
@@ -68,6 +87,28 @@ const MAX_SAMPLES: u64 = 1 << 29;
 /// A [`Rejection`] where TensorFlow would raise an error, and with [`Accept::Strict`] also for anything but a flawless
 /// JPEG. Never panics: a panic inside a decoder is caught and becomes [`Reason::DecoderPanic`].
 pub fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
+    by_format(data, accept, jpeg::decode, |picture| picture)
+}
+
+/// Accepts and rejects as [`decode`] does, with the same reasons, without making pixels that nobody wants.
+///
+/// Every bit of a JPEG's coded data is read; what is left out is what comes after it and cannot fail: the inverse DCT,
+/// upsampling and colour conversion.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn check(data: &[u8], accept: Accept) -> Result<Outline, Rejection> {
+    by_format(data, accept, jpeg::check, |picture| picture.outline())
+}
+
+/// [`decode`] and [`check`]: `jpeg` does it for a JPEG, `of_picture` makes the result of another format's picture.
+fn by_format<T>(
+    data: &[u8],
+    accept: Accept,
+    jpeg: fn(&[u8], Accept) -> Result<T, Rejection>,
+    of_picture: fn(Picture) -> T,
+) -> Result<T, Rejection> {
     let format = Format::of(data);
     if data.is_empty() {
         return Err(Rejection::new(Reason::Empty, format, ""));
@@ -76,10 +117,10 @@ pub fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
         return Err(Rejection::new(Reason::NotJpeg, format, format!("it is {}", article(format))));
     }
     let outcome = silence::catch(|| match format {
-        Format::Jpeg => jpeg::decode(data, accept),
-        Format::Png => png::decode(data),
-        Format::Gif => gif::decode(data),
-        Format::WebP => webp::decode(data),
+        Format::Jpeg => jpeg(data, accept),
+        Format::Png => png::decode(data).map(of_picture),
+        Format::Gif => gif::decode(data).map(of_picture),
+        Format::WebP => webp::decode(data).map(of_picture),
         Format::Unknown => Err(Rejection::new(Reason::NotAnImage, format, "the first bytes fit no image format")),
         other => Err(Rejection::new(Reason::UnsupportedFormat, other, format!("it is {}", article(other)))),
     });

@@ -10,7 +10,7 @@ pub use file::{ReportFile, ReportFileError};
 use serde::Serialize;
 
 use crate::dataset::{Dataset, ImageFile, display_path};
-use crate::image::{Accept, Format, Picture, Rejection};
+use crate::image::{Accept, Format, Outline, Rejection};
 
 /// What was decided about one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ pub struct FileReport {
 impl FileReport {
     /// Writes down what became of `file`.
     #[must_use]
-    pub fn new(dataset: &Dataset, file: &ImageFile, outcome: Result<&Picture, &Rejection>) -> Self {
+    pub fn new(dataset: &Dataset, file: &ImageFile, outcome: Result<Outline, &Rejection>) -> Self {
         let (verdict, format, size) = match outcome {
             Ok(picture) => (Verdict::Accepted, picture.format, Some((picture.width, picture.height))),
             Err(rejection) => (Verdict::Rejected, rejection.format, rejection.size),

@@ -12,7 +12,7 @@ use crate::image::{self, Accept, Rejection};
 use crate::parallel;
 use crate::report::{FileReport, Report};
 
-/// Decodes every image of `dataset` on `threads` threads and reports on each, in the data set's order.
+/// Decides on every image of `dataset` as decoding it would, on `threads` threads, and reports in the data set's order.
 ///
 /// `on_file` hears of each file on the calling thread, in order. Nothing that a file holds can end the run.
 pub fn validate(
@@ -24,8 +24,8 @@ pub fn validate(
     let mut report = Report::new(dataset, accept);
     let decide = |(): &mut (), index: usize| {
         let file = &dataset.images[index];
-        let outcome = image::load(&file.path, accept).map(|loaded| loaded.picture);
-        (file, FileReport::new(dataset, file, outcome.as_ref()), outcome.err())
+        let outcome = image::check_file(&file.path, accept);
+        (file, FileReport::new(dataset, file, outcome.as_ref().copied()), outcome.err())
     };
     let done = parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, line, rejection)| {
         on_file(file, rejection.as_ref());

@@ -59,6 +59,7 @@ fn the_bytes_do_not_depend_on_the_number_of_threads() {
     }
 }
 
+#[cfg(all(feature = "cpu", feature = "flex"))]
 #[test]
 fn both_engines_write_the_same_features() {
     let (cpu, flex) = (temporary(), temporary());

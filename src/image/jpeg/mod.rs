@@ -28,11 +28,11 @@ mod tables;
 mod upsample;
 
 use super::memory::{Room, room};
-use super::{Accept, Format, MAX_SAMPLES, Picture, Reason, Rejection};
+use super::{Accept, Format, MAX_SAMPLES, Outline, Picture, Reason, Rejection};
 use color::Space;
 use frame::{BLOCK, Coding, Component, Frame};
 use markers::{Headers, Stop};
-use planes::{Coefficients, Direct, Plane};
+use planes::{Coefficients, Direct, Nowhere, Plane};
 use progressive::Precision;
 use scan::Scan;
 use smooth::Smoothing;
@@ -43,25 +43,48 @@ use upsample::Upsampler;
 /// limit a small file could keep a computer busy for hours.
 const MAX_SCANS: usize = 1000;
 
+/// What is to become of a file that decodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Pixels,
+    Verdict,
+}
+
 /// Decodes a JPEG file.
 pub(super) fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
+    let (Outline { width, height, format }, rgb) = run(data, accept, Wanted::Pixels)?;
+    Ok(Picture { width, height, format, rgb })
+}
+
+/// Decides on a JPEG file as [`decode`] does.
+pub(super) fn check(data: &[u8], accept: Accept) -> Result<Outline, Rejection> {
+    Ok(run(data, accept, Wanted::Verdict)?.0)
+}
+
+/// The pixels are left out where they are not wanted.
+fn run(data: &[u8], accept: Accept, wanted: Wanted) -> Result<(Outline, Vec<u8>), Rejection> {
     let mut source = Source::new(data);
     let mut headers = Headers::default();
-    let outcome = read(&mut headers, &mut source, accept);
+    let outcome = read(&mut headers, &mut source, accept, wanted);
     let size = headers.frame.as_ref().map(|frame| (frame.width, frame.height));
     let reject = |reason, detail: String| Rejection::new(reason, Format::Jpeg, detail).with_size(size);
-    let picture = outcome.map_err(|halt| match halt {
+    let decoded = outcome.map_err(|halt| match halt {
         Halt::Suspended => reject(Reason::Truncated, "the file stops in the middle of a segment or scan".to_owned()),
         Halt::Failed(reason, detail) => reject(reason, detail),
     })?;
     if accept == Accept::Strict && !source.warnings.is_empty() {
         return Err(reject(Reason::Damaged, source.warnings.to_string()));
     }
-    Ok(picture)
+    Ok(decoded)
 }
 
 /// Reads the whole file, in the order in which TensorFlow's calls of libjpeg do.
-fn read(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<Picture, Halt> {
+fn read(
+    headers: &mut Headers,
+    source: &mut Source,
+    accept: Accept,
+    wanted: Wanted,
+) -> Result<(Outline, Vec<u8>), Halt> {
     if headers.advance(source)? == Stop::End {
         return Err(Halt::header("no picture before the end marker"));
     }
@@ -72,12 +95,13 @@ fn read(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<Pi
         headers.tables.default_huffman();
     }
     let _room = memory(headers.frame()?, in_one_scan)?;
-    let planes = if in_one_scan { only_scan(headers, source)? } else { all_scans(headers, source)? };
+    let planes = if in_one_scan { only_scan(headers, source, wanted)? } else { all_scans(headers, source, wanted)? };
     output.adobe = headers.adobe.is_some();
     if in_one_scan {
         finish(headers, source, accept)?;
     }
-    Ok(output.render(&planes))
+    let outline = Outline { width: output.width, height: output.height, format: Format::Jpeg };
+    Ok((outline, planes.map(|planes| output.render(&planes)).unwrap_or_default()))
 }
 
 /// Asks for the memory of the samples, the coefficients of a picture in several scans, and the finished picture.
@@ -92,11 +116,15 @@ fn memory(frame: &Frame, in_one_scan: bool) -> Result<Room, Halt> {
 }
 
 /// Decodes a picture that is complete after its first scan.
-fn only_scan(headers: &mut Headers, source: &mut Source) -> Result<Vec<Plane>, Halt> {
+fn only_scan(headers: &mut Headers, source: &mut Source, wanted: Wanted) -> Result<Option<Vec<Plane>>, Halt> {
     let scan = Scan::begin(headers, &mut [], source)?;
+    if wanted == Wanted::Verdict {
+        scan.run(source, &mut Nowhere::default())?;
+        return Ok(None);
+    }
     let mut direct = Direct::new(headers.frame()?);
     scan.run(source, &mut direct)?;
-    Ok(direct.planes)
+    Ok(Some(direct.planes))
 }
 
 /// Reads on from the only scan to the end marker. TensorFlow does not look at whether libjpeg still waits for bytes.
@@ -110,7 +138,7 @@ fn finish(headers: &mut Headers, source: &mut Source, accept: Accept) -> Result<
 }
 
 /// Decodes a picture that needs several scans, up to the end marker.
-fn all_scans(headers: &mut Headers, source: &mut Source) -> Result<Vec<Plane>, Halt> {
+fn all_scans(headers: &mut Headers, source: &mut Source, wanted: Wanted) -> Result<Option<Vec<Plane>>, Halt> {
     let mut precision = vec![Precision::default(); headers.frame()?.components.len()];
     let mut coefficients = Coefficients::new(headers.frame()?);
     let mut last_good_row;
@@ -125,12 +153,15 @@ fn all_scans(headers: &mut Headers, source: &mut Source) -> Result<Vec<Plane>, H
         }
     }
     let frame = headers.frame()?;
+    if wanted == Wanted::Verdict {
+        return Ok(None);
+    }
     let smoothing = Smoothing::plan(frame, &coefficients, &precision, headers.scans, last_good_row);
-    Ok(coefficients.transform(frame, |component, x, y, block| {
+    Ok(Some(coefficients.transform(frame, |component, x, y, block| {
         if let Some(smoothing) = &smoothing {
             smoothing.apply(component, x, y, block);
         }
-    }))
+    })))
 }
 
 /// How component planes become a picture.
@@ -162,7 +193,7 @@ impl Output {
     }
 
     /// Upsamples and converts row by row.
-    fn render(&mut self, planes: &[Plane]) -> Picture {
+    fn render(&mut self, planes: &[Plane]) -> Vec<u8> {
         let Self { width, height, space, adobe, ref mut upsamplers } = *self;
         let mut rgb = vec![0; width * height * 3];
         for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
@@ -170,6 +201,6 @@ impl Output {
             let rows: Vec<&[u8]> = planes.iter().zip(upsamplers.iter_mut()).map(row).collect();
             space.convert(&rows, adobe, out);
         }
-        Picture { width, height, format: Format::Jpeg, rgb }
+        rgb
     }
 }

@@ -75,6 +75,24 @@ impl Sink for Direct {
     }
 }
 
+/// Where the blocks of a picture in a single scan go if nobody wants to see it.
+pub(super) struct Nowhere([i16; 64]);
+
+impl Default for Nowhere {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl Sink for Nowhere {
+    fn block(&mut self, _component: usize, _x: usize, _y: usize) -> &mut [i16; 64] {
+        self.0 = [0; 64];
+        &mut self.0
+    }
+
+    fn done(&mut self, _component: usize, _x: usize, _y: usize) {}
+}
+
 /// The coefficients of a picture in several scans.
 pub(super) struct Coefficients {
     components: Vec<Blocks>,
