@@ -6,8 +6,10 @@
 
 pub mod cli;
 pub mod convert;
+mod crash_point;
 pub mod dataset;
 pub mod engine;
+mod hashing;
 pub mod image;
 #[cfg(feature = "import")]
 pub mod import;

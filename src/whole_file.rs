@@ -1,5 +1,6 @@
 //! A file that appears under its name when it is whole and on disk, or not at all.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,13 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
+use crate::crash_point::crash_point;
 use crate::paths::folder_of;
 
 /// Few large writes: a record of B0 is a quarter of this.
 const BUFFER: usize = 1 << 20;
 
 /// How the names of files begin that are not whole yet.
-pub(crate) const TEMPORARY_PREFIX: &str = ".petrec-";
+const TEMPORARY_PREFIX: &str = ".petrec-";
+/// And how they end.
+const TEMPORARY_SUFFIX: &str = ".partial";
 
 /// A file under a temporary name in the folder of its final one; dropped before [`WholeFile::commit`], it is gone.
 #[derive(Debug)]
@@ -30,9 +34,10 @@ impl WholeFile {
     pub fn begin(path: &Path) -> io::Result<Self> {
         // Without the final name in it, so that no reader's pattern finds it.
         let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY_PREFIX).suffix(".partial");
+        builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+        crash_point();
         // tempfile's own error would name the temporary file, which means nothing to anybody.
         let folder = folder_of(path);
         let temporary = builder.tempfile_in(folder).map_err(|error| match error.kind() {
@@ -47,14 +52,18 @@ impl WholeFile {
     /// # Errors
     /// What the system says; nothing is left under either name, and what was there before is untouched.
     pub fn commit(self) -> io::Result<()> {
+        self.sync()?.publish()
+    }
+
+    /// Syncs the file to disk, still under its temporary name.
+    ///
+    /// # Errors
+    /// What the system says; nothing is left.
+    pub(crate) fn sync(self) -> io::Result<SyncedFile> {
         let temporary = self.temporary.into_inner().map_err(io::IntoInnerError::into_error)?;
+        crash_point();
         temporary.as_file().sync_all()?;
-        temporary.persist(&self.path)?;
-        if cfg!(unix) {
-            // A rename is on disk only when its folder is. Windows has no such call and needs none.
-            File::open(folder_of(&self.path))?.sync_all()?;
-        }
-        Ok(())
+        Ok(SyncedFile { path: self.path, temporary })
     }
 
     /// Writes `path` in one go with what `fill` puts into it.
@@ -66,6 +75,37 @@ impl WholeFile {
         fill(&mut file)?;
         file.commit()
     }
+}
+
+/// A file that is whole and on disk, and lacks nothing but its name; dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct SyncedFile {
+    path: PathBuf,
+    temporary: NamedTempFile,
+}
+
+impl SyncedFile {
+    /// Gives the file its name; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// What the system says; what was there before is untouched.
+    pub(crate) fn publish(self) -> io::Result<()> {
+        crash_point();
+        self.temporary.persist(&self.path)?;
+        crash_point();
+        sync_folder(folder_of(&self.path))
+    }
+}
+
+/// Makes sure that names made and removed in `folder` are so on disk. Windows has no such call and needs none.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Whether `name` is that of a file that is not whole, of this run or of one that was killed.
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
 }
 
 impl Write for WholeFile {

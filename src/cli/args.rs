@@ -81,7 +81,7 @@ pub(super) struct Validate {
 pub(super) struct Convert {
     /// Folder with a sub-folder of photos per class
     pub(super) dataset: PathBuf,
-    /// New or empty folder for the records
+    /// Folder for the records: new, empty, or with the same conversion, which is finished
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) network: Network,
@@ -110,6 +110,9 @@ pub(super) struct Convert {
     /// Where the report of every file goes [default: OUT/petrec-report.json]
     #[arg(long, value_name = "FILE.json")]
     pub(super) report: Option<PathBuf>,
+    /// Remove what an earlier conversion left in OUT, and start anew
+    #[arg(long)]
+    pub(super) restart: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub(super) json: bool,

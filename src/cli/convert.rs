@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 
 use super::args::{Convert, Global, LayoutName, Network};
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{Outcome, say_notes};
-use crate::convert::{Layout, Options, Summary, convert};
-use crate::dataset::{self, Dataset, one_line};
+use crate::convert::{Layout, Options, Start, Summary, Target, Watch, convert};
+use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
+use crate::image::Rejection;
 use crate::model::{self, Weights};
 use crate::number::{bytes, counted, shape, thousands};
 
@@ -29,12 +31,12 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     let engine = engine::open(global.backend, &weights)?;
     say_notes(&dataset, global);
 
+    let start = if command.restart { Start::Anew } else { Start::Resume };
+    let target = Target { out: &command.out, report: command.report.as_deref(), start };
     let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
-    let report = command.report.as_deref();
-    let summary = convert(&dataset, &weights, engine, &options, &command.out, report, |file, rejection| {
-        progress.image(file, rejection);
-    })?;
-    drop(progress);
+    let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
+    let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
+    drop(watcher);
 
     let mut out = io::stdout().lock();
     if command.json {
@@ -44,6 +46,34 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         print(&mut out, &summary, &dataset, &options)?;
     }
     Ok(Outcome::of_rejected(summary.rejected, command.policy.fail_on_reject))
+}
+
+/// Moves the bar, and ends the run when somebody wants it to end.
+struct Watcher {
+    progress: Progress,
+    interrupt: Interrupt,
+    is_stopping: bool,
+}
+
+impl Watch for Watcher {
+    fn resumed(&mut self, images: usize) {
+        if images > 0 {
+            self.progress.skip(images);
+            self.progress.say(&format!("{} were converted by an earlier run", counted(images, "image")));
+        }
+    }
+
+    fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>) {
+        self.progress.image(file, rejection);
+    }
+
+    fn wants_to_stop(&mut self) -> bool {
+        if self.interrupt.is_requested() && !self.is_stopping {
+            self.is_stopping = true;
+            self.progress.say("stopping when the record file in hand is done; a second signal stops at once");
+        }
+        self.is_stopping
+    }
 }
 
 /// The weights that were asked for: a file, or what goes by the network's name.
@@ -60,13 +90,20 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     let records = usize::try_from(summary.records).unwrap_or(usize::MAX);
     let (files, size) = (counted(summary.files, "file"), bytes(summary.bytes));
     writeln!(out, "images    {}, {} rejected", thousands(summary.images), thousands(summary.rejected))?;
+    if summary.resumed > 0 {
+        writeln!(out, "resumed   {} were converted by an earlier run", counted(summary.resumed, "image"))?;
+    }
     writeln!(out, "records   {} in {files}, {size}", thousands(records))?;
     writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), one_line(&options.feature_key))?;
     writeln!(out, "labels    {} as '{}'", labels.join(", "), one_line(&options.label_key))?;
-    writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-    match summary.isa {
-        Some(isa) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
-        None => writeln!(out, "engine    {}", summary.engine)?,
+    if summary.resumed == summary.images {
+        writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
+    } else {
+        writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
+        match summary.isa {
+            Some(isa) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
+            None => writeln!(out, "engine    {}", summary.engine)?,
+        }
     }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;

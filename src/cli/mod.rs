@@ -6,10 +6,12 @@
 //! | 1 | failed at run time; for `dump` also: an image was rejected |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
+//! | 130 | interrupted; the same command goes on from there |
 
 mod args;
 mod convert;
 mod dump;
+mod interrupt;
 mod npy;
 mod progress;
 mod size;
@@ -63,7 +65,11 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("{error:#}"));
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+            ExitCode::from(match () {
+                () if is_usage(&error) => 2,
+                () if is_interrupt(&error) => interrupt::EXIT_CODE,
+                () => 1,
+            })
         }
     }
 }
@@ -76,6 +82,15 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref().is_some_and(by_dataset)
         || matches!(error.downcast_ref(), Some(ConvertError::Keys(_)))
+}
+
+/// Whether somebody wanted this end.
+fn is_interrupt(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(ConvertError::Interrupted) => true,
+        Some(ConvertError::Unfinished { reason, .. }) => matches!(**reason, ConvertError::Interrupted),
+        _ => false,
+    }
 }
 
 /// Whoever read our output has enough, as `head` does: that is not a failure.

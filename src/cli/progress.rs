@@ -25,6 +25,19 @@ impl Progress {
         Self { bar, quiet: global.quiet, rejected_ending }
     }
 
+    /// So many images need not be looked at: they are through, and took no time.
+    pub(super) fn skip(&self, images: usize) {
+        self.bar.inc(images as u64);
+        self.bar.reset_eta();
+    }
+
+    /// Tells one thing in one line above the bar.
+    pub(super) fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| say(line));
+        }
+    }
+
     /// One more image is through.
     pub(super) fn image(&self, file: &ImageFile, rejection: Option<&Rejection>) {
         if let Some(rejection) = rejection.filter(|_| !self.quiet) {

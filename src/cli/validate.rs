@@ -26,7 +26,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
     let mut all_moved = true;
     if let Some(quarantine) = quarantine {
         let rejected =
-            report.files.iter_mut().zip(&dataset.images).filter(|(line, _)| line.verdict == Verdict::Rejected);
+            report.files.iter_mut().zip(&dataset.images).filter(|(line, _)| line.finding.verdict == Verdict::Rejected);
         for (line, file) in rejected {
             match quarantine.take(file) {
                 Ok(target) => line.quarantined = Some(target.to_string_lossy().into_owned()),

@@ -1,9 +1,15 @@
-//! What a finished conversion says of itself, for those who read the records later.
+//! What a finished conversion says of itself, for those who read the records later and for a second run.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
-use crate::dataset::Dataset;
-use crate::engine::Pool;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::fingerprint::Fingerprint;
+use crate::dataset::{Dataset, display_path};
+use crate::hashing::hash_file;
 use crate::model::{Metadata, Weights};
 
 /// Name of the manifest in the output folder.
@@ -11,13 +17,34 @@ pub const MANIFEST_NAME: &str = "petrec-manifest.json";
 /// Version of the manifest.
 const FORMAT: u32 = 1;
 
+/// Why a manifest tells nothing.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// It could not be read.
+    #[error("{}: cannot be read: {reason}; check the file's permissions", display_path(path))]
+    Unreadable {
+        /// The manifest.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// It is damaged, or another version's.
+    #[error("{}: not a manifest of this version of petrec: {reason}; convert again with --restart", display_path(path))]
+    Foreign {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: serde_json::Error,
+    },
+}
+
 /// `petrec-manifest.json`: written last, so where it is, the conversion is complete.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this object.
     pub format: u32,
     /// Version of petrec that wrote it.
-    pub petrec: &'static str,
+    pub petrec: Cow<'static, str>,
     /// Name of the data set's folder.
     pub dataset: String,
     /// Class names; a record's label is an index into them.
@@ -26,18 +53,16 @@ pub struct Manifest {
     pub images: usize,
     /// What each record holds.
     pub record: RecordDescription,
-    /// The engine that ran.
-    pub engine: &'static str,
-    /// Its instructions, where it has several.
-    pub isa: Option<&'static str>,
     /// The weights: architecture, preprocessing, source, SHA-256.
     pub weights: Metadata,
+    /// What the bytes depend on; the same command writes the same.
+    pub plan: Fingerprint,
     /// The record files in the order of their images.
     pub files: Vec<WrittenFile>,
 }
 
 /// What each record holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordDescription {
     /// Key of the features, a float list.
     pub feature_key: String,
@@ -45,14 +70,14 @@ pub struct RecordDescription {
     pub label_key: String,
     /// Shape of the features, row-major.
     pub shape: Vec<usize>,
-    /// How they were pooled.
-    pub pool: Pool,
+    /// How they were pooled: `none` or `avg`.
+    pub pool: Cow<'static, str>,
     /// Keys of the extra features, byte lists of one.
     pub with: Vec<String>,
 }
 
 /// One record file as it lies on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
     /// Relative to the output folder, with forward slashes.
     pub path: String,
@@ -62,27 +87,61 @@ pub struct WrittenFile {
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
+    /// The engine that computed its features.
+    pub engine: Cow<'static, str>,
+    /// The engine's instructions, where it has several.
+    pub isa: Option<Cow<'static, str>>,
+}
+
+impl WrittenFile {
+    /// The path below the output folder; `None` where it would lead out of it, which no manifest of ours does.
+    #[must_use]
+    pub fn relative(&self) -> Option<PathBuf> {
+        let path: PathBuf = self.path.split('/').collect();
+        path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
+    }
+
+    /// Whether the file at `path` is this one, byte for byte.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let has_its_length = fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.bytes);
+        has_its_length && hash_file(path).is_ok_and(|(_, sha256)| sha256 == self.sha256)
+    }
 }
 
 impl Manifest {
     pub(super) fn new(
         dataset: &Dataset,
         weights: &Weights,
-        (engine, isa): (&'static str, Option<&'static str>),
+        plan: Fingerprint,
         record: RecordDescription,
         files: Vec<WrittenFile>,
     ) -> Self {
         Self {
             format: FORMAT,
-            petrec: env!("CARGO_PKG_VERSION"),
+            petrec: env!("CARGO_PKG_VERSION").into(),
             dataset: dataset.name.clone(),
             classes: dataset.classes.clone(),
             images: dataset.images.len(),
             record,
-            engine,
-            isa,
             weights: weights.metadata().clone(),
+            plan,
             files,
         }
+    }
+
+    /// Reads the manifest of the folder `out`.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is none of this version.
+    pub fn read(out: &Path) -> Result<Self, ManifestError> {
+        let path = out.join(MANIFEST_NAME);
+        let bytes = fs::read(&path).map_err(|reason| ManifestError::Unreadable { path: path.clone(), reason })?;
+        serde_json::from_slice(&bytes).map_err(|reason| ManifestError::Foreign { path, reason })
+    }
+
+    /// Records in all files.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.files.iter().map(|file| file.records).sum()
     }
 }

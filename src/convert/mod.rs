@@ -1,8 +1,12 @@
 //! The whole way: images of a data set become records, in order, each read and decoded exactly once.
 //!
 //! Promises: a file appears under its final name only when it is whole and on disk; a rejected image costs its own
-//! record and nothing else; the same images, weights and options give the same record bytes for any number of threads.
+//! record and nothing else; the same images, weights and options give the same record bytes for any number of threads,
+//! and however often the run was interrupted: a second one goes on where the first one stopped.
 
+mod earlier;
+mod fingerprint;
+mod journal;
 mod manifest;
 mod output;
 mod plan;
@@ -16,7 +20,8 @@ use std::time::Instant;
 use serde::Serialize;
 use thiserror::Error;
 
-pub use manifest::{MANIFEST_NAME, Manifest};
+pub use fingerprint::Fingerprint;
+pub use manifest::{MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use output::OutputError;
 pub use plan::{Layout, PlanError};
 
@@ -24,9 +29,11 @@ use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, Pool};
 use crate::image::{Accept, Rejection};
 use crate::model::{Architecture, Weights};
+use crate::number::{counted, thousands};
 use crate::parallel;
 use crate::report::{Report, ReportFile, ReportFileError};
 use crate::tfrecord::{Extra, LayoutError};
+use earlier::{Beginning, Begun, Entries};
 use output::Output;
 use plan::Plan;
 use record_files::RecordFiles;
@@ -56,6 +63,23 @@ pub enum ConvertError {
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] ReportFileError),
+    /// Somebody wanted it to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// It stopped with some of its record files done.
+    #[error(
+        "{reason}; {} of {} are done, and the same command goes on from there",
+        thousands(*done),
+        counted(*planned, "record file")
+    )]
+    Unfinished {
+        /// Why it stopped.
+        reason: Box<ConvertError>,
+        /// Record files that are done.
+        done: usize,
+        /// All record files.
+        planned: usize,
+    },
     /// No image decoded.
     #[error("none of the {images} images can be decoded: nothing was written; 'petrec validate' shows why for each")]
     NothingDecoded {
@@ -83,11 +107,43 @@ pub struct Options {
     pub threads: NonZero<usize>,
 }
 
+/// Where a conversion goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The folder of the records.
+    pub out: &'a Path,
+    /// The file of the report; `out/petrec-report.json` if it is `None`.
+    pub report: Option<&'a Path>,
+    /// What becomes of an earlier conversion in that folder.
+    pub start: Start,
+}
+
+/// What becomes of an earlier conversion in the output folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// One of the same input and options is gone on with; any other is refused.
+    Resume,
+    /// It is removed.
+    Anew,
+}
+
+/// Who watches a conversion; called on the thread that called [`convert`].
+pub trait Watch {
+    /// So many images are in record files that an earlier run wrote.
+    fn resumed(&mut self, images: usize);
+    /// An image is through; they come in order.
+    fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>);
+    /// Whether to stop as soon as the record file in hand is done.
+    fn wants_to_stop(&mut self) -> bool;
+}
+
 /// What a finished conversion did.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Images in the data set.
     pub images: usize,
+    /// Images whose records an earlier run had written; all of them where nothing was left to do.
+    pub resumed: usize,
     /// Images left out of the records.
     pub rejected: usize,
     /// Records written.
@@ -98,9 +154,9 @@ pub struct Summary {
     pub bytes: u64,
     /// Wall-clock time.
     pub seconds: f64,
-    /// Images, rejected ones included, divided by seconds.
+    /// Images of this run, rejected ones included, divided by seconds.
     pub images_per_second: f64,
-    /// The engine that ran.
+    /// The engine of this run.
     pub engine: &'static str,
     /// Its instructions, where it has several.
     pub isa: Option<&'static str>,
@@ -114,71 +170,124 @@ pub struct Summary {
     pub report: String,
 }
 
-/// Converts `dataset` into the folder `out`, which must be new or empty.
-///
-/// `report` is where the report goes, `out/petrec-report.json` if it is `None`. `on_file` hears of each image on the
-/// calling thread, in order.
+/// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
+/// of that one stays, and `watch` hears of the other images only.
 ///
 /// # Errors
-/// See [`ConvertError`]. Every error takes back what was written, but for one: a report that cannot be written at the
-/// very end leaves the finished records in place. A process that is killed leaves files that are whole and a temporary
-/// one.
+/// See [`ConvertError`]. An error leaves no half-written file. Record files that were finished before it stay, with a
+/// hidden journal that a second run goes on from; where there are none, everything is taken back. A process that is
+/// killed leaves a temporary file, too, which the second run removes.
 pub fn convert(
     dataset: &Dataset,
     weights: &Weights,
     engine: Box<dyn FeatureExtractor>,
     options: &Options,
-    out: &Path,
-    report: Option<&Path>,
-    mut on_file: impl FnMut(&ImageFile, Option<&Rejection>),
+    target: Target<'_>,
+    watch: &mut impl Watch,
 ) -> Result<Summary, ConvertError> {
     let start = Instant::now();
+    let out = target.out;
     let worker = Worker::new(dataset, weights, options)?;
     let plan = Plan::new(dataset, options.layout, |file| worker.record_len(file))?;
-    let mut output = Output::create(out, &dataset.root)?;
-    let elsewhere = report.map(|path| ReportFile::begin_beside(path, out, MANIFEST_NAME, &dataset.root)).transpose()?;
-    let mut outcomes = Report::new(dataset, options.accept);
-    let mut files = RecordFiles::new(&plan, &mut output);
+    let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
     let (engine_name, isa) = (engine.name(), engine.isa());
 
-    parallel::ordered(
-        dataset.images.len(),
-        engine.forks(options.threads.get().min(dataset.images.len())),
-        |engine, index| worker.convert(engine.as_mut(), &dataset.images[index]),
-        |converted| {
-            let converted = converted?;
-            on_file(converted.file, converted.record.as_ref().err());
-            outcomes.push(converted.file.label, converted.outcome);
-            files.put(converted.record.ok().as_deref())
-        },
-    )?;
+    output::refuse_inside(out, &dataset.root)?;
+    let beginning = Beginning { dataset, plan: &plan, fingerprint: &fingerprint, out, threads: options.threads };
+    let (manifest, resumed) = match beginning.begin(target.start)? {
+        Begun::Finished(manifest) => {
+            let images = manifest.images;
+            watch.resumed(images);
+            (*manifest, images)
+        }
+        Begun::Unfinished(mut output, done) => {
+            let report = target.report.map(|path| ReportFile::begin_beside(path, out, MANIFEST_NAME, &dataset.root));
+            let report = report.transpose()?;
+            let resumed = done.values().map(|entry| entry.findings.len()).sum();
+            watch.resumed(resumed);
+            let entries = convert_images(&worker, &plan, &mut output, engine, done, watch)?;
 
-    let files = files.finish()?;
-    if outcomes.counts.accepted == 0 {
-        return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
-    }
-    if elsewhere.is_none() {
-        output.write_json(REPORT_NAME, &outcomes)?;
-    }
-    let manifest = Manifest::new(dataset, weights, (engine_name, isa), worker.record_description(), files);
-    output.write_json(MANIFEST_NAME, &manifest)?;
-    output.keep();
-    elsewhere.map(|file| file.finish(&outcomes)).transpose()?;
+            let (outcomes, files) = assemble(dataset, options, entries);
+            if outcomes.counts.accepted == 0 {
+                output.take_back(plan.files.iter().map(|file| file.path.as_path()))?;
+                return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
+            }
+            let manifest = Manifest::new(dataset, weights, fingerprint, worker.record_description(), files);
+            match report {
+                Some(report) => report.finish(&outcomes)?,
+                None => output.write_json(REPORT_NAME, &outcomes)?,
+            }
+            output.write_json(MANIFEST_NAME, &manifest)?;
+            output.finish()?;
+            (manifest, resumed)
+        }
+    };
 
     let seconds = start.elapsed().as_secs_f64();
+    let records = manifest.records();
     Ok(Summary {
-        images: outcomes.counts.files,
-        rejected: outcomes.counts.rejected,
-        records: manifest.files.iter().map(|file| file.records).sum(),
+        images: manifest.images,
+        resumed,
+        rejected: manifest.images - usize::try_from(records).unwrap_or(manifest.images).min(manifest.images),
+        records,
         files: manifest.files.len(),
         bytes: manifest.files.iter().map(|file| file.bytes).sum(),
         seconds,
-        images_per_second: outcomes.counts.files as f64 / seconds,
+        images_per_second: (manifest.images - resumed) as f64 / seconds,
         engine: engine_name,
         isa,
         model: weights.metadata().architecture,
         feature_shape: manifest.record.shape,
         out: out.to_string_lossy().into_owned(),
-        report: report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned(),
+        report: target.report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned(),
     })
+}
+
+/// Converts what is not `done`, and tells what is done then: everything.
+fn convert_images(
+    worker: &Worker<'_>,
+    plan: &Plan,
+    output: &mut Output,
+    engine: Box<dyn FeatureExtractor>,
+    done: Entries,
+    watch: &mut impl Watch,
+) -> Result<Entries, ConvertError> {
+    let mut files = RecordFiles::new(plan, output, engine.as_ref(), done);
+    let images = files.images();
+    let converted = parallel::ordered(
+        images.len(),
+        engine.forks(worker.threads().min(images.len())),
+        |engine, index| worker.convert(engine.as_mut(), images[index]),
+        |converted| {
+            if watch.wants_to_stop() && files.is_between_files() {
+                return Err(ConvertError::Interrupted);
+            }
+            let converted = converted?;
+            watch.image(converted.file, converted.record.as_ref().err());
+            files.put(converted.finding, converted.record.ok().as_deref())
+        },
+    );
+    let settled = converted.and_then(|()| files.settle());
+    let (done, failed) = files.finish();
+    match (settled, done.len() - failed) {
+        (Ok(()), _) => Ok(done),
+        (Err(reason), 0) => Err(reason),
+        (Err(reason), done) => {
+            Err(ConvertError::Unfinished { reason: Box::new(reason), done, planned: plan.files.len() })
+        }
+    }
+}
+
+/// The report and the list of files, in order.
+fn assemble(dataset: &Dataset, options: &Options, entries: Entries) -> (Report, Vec<WrittenFile>) {
+    let mut report = Report::new(dataset, options.accept);
+    let mut files = Vec::new();
+    let mut images = dataset.images.iter();
+    for entry in entries.into_values() {
+        for (finding, image) in entry.findings.into_iter().zip(images.by_ref()) {
+            report.push(dataset, image, finding);
+        }
+        files.extend(entry.file);
+    }
+    (report, files)
 }

@@ -1,18 +1,21 @@
-//! The output folder: nothing in it but whole files of ours.
+//! The output folder: nothing in it but whole files of ours, and a journal as long as they are not all there.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{fs, io};
 
 use serde::Serialize;
 use thiserror::Error;
 
-use super::manifest::MANIFEST_NAME;
+use super::journal::{Entry, JOURNAL_NAME, Journal};
+use super::manifest::{MANIFEST_NAME, ManifestError};
+use crate::crash_point::crash_point;
 use crate::dataset::display_path;
 use crate::paths;
-use crate::whole_file::{TEMPORARY_PREFIX, WholeFile, write_json};
+use crate::whole_file::{SyncedFile, WholeFile, write_json};
 
 /// Why the output folder cannot be used or written.
 #[derive(Debug, Error)]
@@ -20,12 +23,20 @@ pub enum OutputError {
     /// There is a file where the folder should be.
     #[error("{}: is a file or a link that leads nowhere; name a new or empty folder for the records", display_path(.0))]
     NotAFolder(PathBuf),
-    /// It holds the records of an earlier run.
-    #[error("{}: already holds a finished conversion; name another folder, or delete this one first", display_path(.0))]
-    Finished(PathBuf),
-    /// It holds what a run left that was killed.
-    #[error("{}: holds an unfinished conversion; delete it and convert again, or name another folder", display_path(.0))]
-    Unfinished(PathBuf),
+    /// It holds another conversion.
+    #[error(
+        "{}: holds {what} of other input or options ({difference}); name another folder, convert as before, \
+         or start anew with --restart",
+        display_path(out)
+    )]
+    Other {
+        /// The folder.
+        out: PathBuf,
+        /// `an unfinished conversion` or `a finished conversion`.
+        what: &'static str,
+        /// What differs.
+        difference: String,
+    },
     /// It holds something that is not ours.
     #[error(
         "{}: is not empty (it holds {}); name a new or empty folder for the records", display_path(out), display_path(found.as_ref())
@@ -36,6 +47,15 @@ pub enum OutputError {
         /// One of the names in it.
         found: OsString,
     },
+    /// Another process converts into it at this moment.
+    #[error("{}: another petrec is converting into this folder; wait for it, or name another folder", display_path(.0))]
+    InUse(PathBuf),
+    /// The journal is another version's.
+    #[error("{}: not a journal of this version of petrec; finish with the version that began, or start anew with --restart", display_path(.0))]
+    Foreign(PathBuf),
+    /// The manifest is another version's, or damaged.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The records would become part of the data set.
     #[error(
         "{}: is or lies inside the data set {}; name a folder outside it",
@@ -65,45 +85,81 @@ impl OutputError {
     }
 }
 
+/// What kind of folder somebody named for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Nothing, or no folder at all.
+    Nothing,
+    /// A conversion that may be unfinished: there is a journal.
+    Journal,
+    /// A finished conversion: there is a manifest and no journal.
+    Manifest,
+}
+
+impl Content {
+    /// Refuses a folder in which, after all of ours is gone, something is left that could pass for a record file.
+    pub(super) fn refuse_leftovers(out: &Path) -> Result<(), OutputError> {
+        let is_harmless = |name: &OsString| {
+            // Reports may lie there, under names that end in .json only.
+            name == JOURNAL_NAME || Path::new(name).extension().is_some_and(|extension| extension == "json")
+        };
+        match names(out)?.into_iter().find(|name| !is_harmless(name)) {
+            Some(found) => Err(OutputError::NotEmpty { out: out.into(), found }),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks into `out` and changes nothing. What is not ours is an error.
+    pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
+        let names = names(out)?;
+        match names.first() {
+            None => Ok(Self::Nothing),
+            Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
+            Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
+            Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),
+        }
+    }
+}
+
+/// The names in `out`; none where there is no such folder.
+fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+    let names = match fs::read_dir(out) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && out.is_symlink() => {
+            return Err(OutputError::NotAFolder(out.into()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    names.map_err(OutputError::write(out))
+}
+
 /// How many files may be on their way to the disk while the next one is filled.
 const COMMITS_UNDER_WAY: usize = 4;
 
 /// A file on its way to the disk: its name, and the thread that waits for the disk.
 type Committing = (PathBuf, JoinHandle<io::Result<()>>);
 
-/// The output folder of one run. Dropped before [`Output::keep`], it takes back every file and folder it made.
+/// The output folder of one run, ours alone while this lives. Dropped before the journal has an entry, it takes back
+/// every folder it made.
 pub(super) struct Output {
     root: PathBuf,
+    journal: Arc<Journal>,
     /// Files that were handed to the disk and are not there yet, the oldest first.
     committing: VecDeque<Committing>,
-    files: Vec<PathBuf>,
+    /// How many files did not get there.
+    failed: usize,
     folders: Vec<PathBuf>,
 }
 
 impl Output {
-    /// Makes or takes the folder `out`, which must be new or empty and lie outside `dataset`.
-    pub(super) fn create(out: &Path, dataset: &Path) -> Result<Self, OutputError> {
-        if paths::contains(dataset, out) {
-            return Err(OutputError::InsideDataset { out: out.into(), dataset: dataset.into() });
-        }
-        match fs::read_dir(out) {
-            Ok(entries) => {
-                let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
-                let names = names.collect::<io::Result<Vec<_>>>().map_err(OutputError::write(out))?;
-                refuse_content(out, &names)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(OutputError::NotAFolder(out.into()));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && out.is_symlink() => {
-                return Err(OutputError::NotAFolder(out.into()));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(OutputError::write(out)(error)),
-        }
-        let mut output = Self { root: out.into(), committing: VecDeque::new(), files: Vec::new(), folders: Vec::new() };
-        output.make_folder(out)?;
-        Ok(output)
+    /// Makes or takes the folder `out`, which must lie outside `dataset`, and locks it.
+    pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
+        let mut folders = Vec::new();
+        make_folder(out, &mut folders)?;
+        let journal = Journal::lock(out).inspect_err(|_| remove_folders(&folders))?;
+        Ok(Self { root: out.into(), journal: Arc::new(journal), committing: VecDeque::new(), failed: 0, folders })
     }
 
     /// Where a file of that relative path lies.
@@ -111,22 +167,34 @@ impl Output {
         self.root.join(relative)
     }
 
+    /// The journal, as long as nothing is on its way to the disk.
+    pub(super) fn journal(&mut self) -> &mut Journal {
+        Arc::get_mut(&mut self.journal).expect("the threads that commit have ended")
+    }
+
     /// Begins a file that will get the name `relative` when it is whole.
     pub(super) fn begin(&mut self, relative: &Path) -> Result<WholeFile, OutputError> {
         let path = self.path(relative);
         if let Some(folder) = path.parent() {
-            self.make_folder(folder)?;
+            make_folder(folder, &mut self.folders)?;
         }
         WholeFile::begin(&path).map_err(OutputError::write(&path))
     }
 
-    /// Gives a whole file, begun as `relative`, its name once it is on disk; does not wait for the disk, which would
-    /// keep every worker waiting too.
-    pub(super) fn commit(&mut self, relative: &Path, file: WholeFile) -> Result<(), OutputError> {
+    /// Writes `entry` into the journal and gives its file, if it has one, the name `relative`, both on disk; does not
+    /// wait for the disk, which would keep every worker waiting too.
+    pub(super) fn commit(&mut self, relative: &Path, file: Option<WholeFile>, entry: Entry) -> Result<(), OutputError> {
         if self.committing.len() == COMMITS_UNDER_WAY {
             self.settle_oldest()?;
         }
-        self.committing.push_back((self.path(relative), thread::spawn(|| file.commit())));
+        let journal = Arc::clone(&self.journal);
+        let commit = move || {
+            let synced = file.map(WholeFile::sync).transpose()?;
+            // First the entry: the journal knows of every file that is there.
+            journal.append(&entry)?;
+            synced.map_or(Ok(()), SyncedFile::publish)
+        };
+        self.committing.push_back((self.path(relative), thread::spawn(commit)));
         Ok(())
     }
 
@@ -141,59 +209,88 @@ impl Output {
     fn settle_oldest(&mut self) -> Result<(), OutputError> {
         if let Some((path, waiting)) = self.committing.pop_front() {
             let done = waiting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that wrote it died")));
-            done.map_err(OutputError::write(&path))?;
-            self.files.push(path);
+            done.inspect_err(|_| self.failed += 1).map_err(OutputError::write(&path))?;
         }
         Ok(())
+    }
+
+    /// Waits for the disk, and tells how many files did not get there.
+    pub(super) fn failures(&mut self) -> usize {
+        while self.settle().is_err() {}
+        self.failed
     }
 
     /// Writes `value` as indented JSON to the file `name`, whole or not at all.
-    pub(super) fn write_json(&mut self, name: &str, value: &impl Serialize) -> Result<(), OutputError> {
+    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), OutputError> {
         let path = self.root.join(name);
-        write_json(&path, value).map_err(OutputError::write(&path))?;
-        self.files.push(path);
-        Ok(())
+        write_json(&path, value).map_err(OutputError::write(&path))
     }
 
-    /// Ends the run well, with every commit settled: everything stays.
-    pub(super) fn keep(mut self) {
-        self.files.clear();
+    /// Ends the run well, with every commit settled: the journal goes, everything else stays.
+    pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.folders.clear();
+        self.journal.remove().map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))
     }
 
-    fn make_folder(&mut self, folder: &Path) -> Result<(), OutputError> {
-        let missing: Vec<_> =
-            folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
-        for part in missing.into_iter().rev() {
-            fs::create_dir(part).map_err(OutputError::write(part))?;
-            self.folders.push(part.into());
+    /// Takes back these files, the journal, and every folder that this run made.
+    pub(super) fn take_back<'a>(mut self, files: impl IntoIterator<Item = &'a Path>) -> Result<(), OutputError> {
+        for file in files {
+            remove_if_there(&self.path(file))?;
         }
+        let folders = std::mem::take(&mut self.folders);
+        self.finish()?;
+        remove_folders(&folders);
         Ok(())
-    }
-}
-
-/// Says which kind of content a folder has that should have none.
-fn refuse_content(out: &Path, names: &[OsString]) -> Result<(), OutputError> {
-    let is_temporary = |name: &&OsString| name.to_string_lossy().starts_with(TEMPORARY_PREFIX);
-    match names.first() {
-        None => Ok(()),
-        Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Err(OutputError::Finished(out.into())),
-        Some(_) if names.iter().any(|name| is_temporary(&name)) => Err(OutputError::Unfinished(out.into())),
-        Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
         // What cannot be written or removed now stays so: the error that led here is the one to tell.
-        while !self.committing.is_empty() {
-            let _ = self.settle_oldest();
-        }
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
-        for folder in self.folders.iter().rev() {
-            let _ = fs::remove_dir(folder);
+        self.failures();
+        if self.journal.is_empty() {
+            let _ = self.journal.remove();
+            remove_folders(&self.folders);
         }
     }
+}
+
+/// Removes a file; that it is not there is as good.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
+    crash_point();
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::write(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes `folder` and what it lies in, and notes what was made.
+fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
+    let missing: Vec<_> =
+        folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+    for part in missing.into_iter().rev() {
+        crash_point();
+        match fs::create_dir(part) {
+            Ok(()) => made.push(part.into()),
+            // Another process was faster; the lock will tell whether it is in our way.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && part.is_dir() => {}
+            Err(error) => return Err(OutputError::write(part)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Removes those of `folders` that are empty, the innermost first.
+fn remove_folders(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+/// Refuses a folder in or around the data set.
+pub(super) fn refuse_inside(out: &Path, dataset: &Path) -> Result<(), OutputError> {
+    if paths::contains(dataset, out) {
+        return Err(OutputError::InsideDataset { out: out.into(), dataset: dataset.into() });
+    }
+    Ok(())
 }

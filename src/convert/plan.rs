@@ -49,6 +49,14 @@ pub(super) struct PlannedFile {
     pub(super) images: Range<usize>,
 }
 
+impl PlannedFile {
+    /// The path with forward slashes on every system; bytes that are not UTF-8 are replaced.
+    pub(super) fn name(&self) -> String {
+        let parts: Vec<_> = self.path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
+    }
+}
+
 /// All record files, in the order of their images: together they hold each image once.
 #[derive(Debug)]
 pub(super) struct Plan {

@@ -1,13 +1,16 @@
-//! Records in the order of their images, into the files of the plan.
+//! Records in the order of their images, into those files of the plan that are not done yet.
 
-use std::io::{self, Write};
-
-use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 
 use super::ConvertError;
+use super::earlier::Entries;
+use super::journal::Entry;
 use super::manifest::WrittenFile;
 use super::output::{Output, OutputError};
-use super::plan::{Layout, Plan, PlannedFile};
+use super::plan::{Layout, Plan};
+use crate::engine::FeatureExtractor;
+use crate::hashing::Hashing;
+use crate::report::Finding;
 use crate::tfrecord::Writer;
 use crate::whole_file::WholeFile;
 
@@ -15,76 +18,90 @@ use crate::whole_file::WholeFile;
 pub(super) struct RecordFiles<'a> {
     plan: &'a Plan,
     output: &'a mut Output,
-    planned: std::slice::Iter<'a, PlannedFile>,
-    open: Option<(&'a PlannedFile, Writer<Hashing>)>,
-    next_image: usize,
-    written: Vec<WrittenFile>,
+    engine: (&'static str, Option<&'static str>),
+    /// Files to write, as indices into the plan.
+    pending: VecDeque<usize>,
+    open: Option<Open>,
+    done: Entries,
+}
+
+/// The file that is being written.
+struct Open {
+    index: usize,
+    writer: Writer<Hashing<WholeFile>>,
+    findings: Vec<Finding>,
 }
 
 impl<'a> RecordFiles<'a> {
-    pub(super) fn new(plan: &'a Plan, output: &'a mut Output) -> Self {
-        Self { plan, output, planned: plan.files.iter(), open: None, next_image: 0, written: Vec::new() }
+    /// All files of `plan` but those in `done`, with features that `engine` computes.
+    pub(super) fn new(plan: &'a Plan, output: &'a mut Output, engine: &dyn FeatureExtractor, done: Entries) -> Self {
+        let pending = (0..plan.files.len()).filter(|index| !done.contains_key(index)).collect();
+        Self { plan, output, engine: (engine.name(), engine.isa()), pending, open: None, done }
     }
 
-    /// Takes the next image's record, or `None` where the image was rejected.
-    pub(super) fn put(&mut self, record: Option<&[u8]>) -> Result<(), ConvertError> {
-        let (planned, mut writer) = match self.open.take() {
+    /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
+    pub(super) fn images(&self) -> Vec<usize> {
+        self.pending.iter().flat_map(|index| self.plan.files[*index].images.clone()).collect()
+    }
+
+    /// Whether no file is half written.
+    pub(super) fn is_between_files(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// Takes what was found out about the next image, and its record, or `None` where the image was rejected.
+    pub(super) fn put(&mut self, finding: Finding, record: Option<&[u8]>) -> Result<(), ConvertError> {
+        let mut open = match self.open.take() {
             Some(open) => open,
             None => self.begin()?,
         };
+        let planned = &self.plan.files[open.index];
         if let Some(record) = record {
-            writer.write(record).map_err(OutputError::write(&self.output.path(&planned.path)))?;
+            open.writer.write(record).map_err(OutputError::write(&self.output.path(&planned.path)))?;
         }
-        self.next_image += 1;
-        if self.next_image < planned.images.end {
-            self.open = Some((planned, writer));
+        open.findings.push(finding);
+        if open.findings.len() < planned.images.len() {
+            self.open = Some(open);
             return Ok(());
         }
-        self.end(planned, writer)
+        self.end(open)
     }
 
-    /// Waits for the disk and tells what was written, in order.
-    pub(super) fn finish(self) -> Result<Vec<WrittenFile>, ConvertError> {
-        debug_assert!(self.open.is_none(), "the last image ends the last file");
-        self.output.settle()?;
-        Ok(self.written)
+    /// Waits until every file is on disk.
+    pub(super) fn settle(&mut self) -> Result<(), ConvertError> {
+        Ok(self.output.settle()?)
     }
 
-    fn begin(&mut self) -> Result<(&'a PlannedFile, Writer<Hashing>), ConvertError> {
-        let planned = self.planned.next().expect("the plan holds every image");
-        let file = self.output.begin(&planned.path)?;
-        Ok((planned, Writer::new(Hashing { file, hash: Sha256::new() })))
+    /// Tells what was done, in order, and how many of these files did not get as far as the disk.
+    pub(super) fn finish(self) -> (Entries, usize) {
+        (self.done, self.output.failures())
     }
 
-    fn end(&mut self, planned: &PlannedFile, writer: Writer<Hashing>) -> Result<(), ConvertError> {
-        let (records, bytes) = (writer.records(), writer.bytes());
+    fn begin(&mut self) -> Result<Open, ConvertError> {
+        let index = self.pending.pop_front().expect("the plan holds every image");
+        let file = self.output.begin(&self.plan.files[index].path)?;
+        Ok(Open { index, writer: Writer::new(Hashing::new(file)), findings: Vec::new() })
+    }
+
+    fn end(&mut self, Open { index, writer, findings }: Open) -> Result<(), ConvertError> {
+        let planned = &self.plan.files[index];
+        let records = writer.records();
+        let path = self.output.path(&planned.path);
+        let (file, bytes, sha256) = writer.finish().map_err(OutputError::write(&path))?.finish();
         // A shard's name promises that all its siblings exist; a rejected image promises nothing.
-        if records == 0 && self.plan.layout == Layout::PerImage {
-            return Ok(());
-        }
-        let Hashing { file, hash } = writer.finish().map_err(OutputError::write(&self.output.path(&planned.path)))?;
-        self.output.commit(&planned.path, file)?;
-        let parts: Vec<_> = planned.path.iter().map(|part| part.to_string_lossy()).collect();
-        let sha256 = crate::hex(&hash.finalize());
-        self.written.push(WrittenFile { path: parts.join("/"), records, bytes, sha256 });
+        let is_wanted = records > 0 || self.plan.layout != Layout::PerImage;
+        let (engine, isa) = self.engine;
+        let written = is_wanted.then(|| WrittenFile {
+            path: planned.name(),
+            records,
+            bytes,
+            sha256,
+            engine: engine.into(),
+            isa: isa.map(Into::into),
+        });
+        let entry = Entry { index, file: written, findings };
+        self.output.commit(&planned.path, is_wanted.then_some(file), entry.clone())?;
+        self.done.insert(index, entry);
         Ok(())
-    }
-}
-
-/// Hashes what goes through, so that nobody has to read it again.
-struct Hashing {
-    file: WholeFile,
-    hash: Sha256,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(data)?;
-        self.hash.update(&data[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }

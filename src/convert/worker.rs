@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::fingerprint::pool_name;
 use super::manifest::RecordDescription;
 use super::{ConvertError, Options};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, ImageBatch};
 use crate::image::{self, Loaded, Rejection};
 use crate::model::{Network, Preprocess, Weights};
-use crate::report::FileReport;
+use crate::report::Finding;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Extra, RecordLayout};
 
@@ -25,7 +26,7 @@ pub(super) struct Worker<'a> {
 /// What became of one image.
 pub(super) struct Converted<'a> {
     pub(super) file: &'a ImageFile,
-    pub(super) outcome: FileReport,
+    pub(super) finding: Finding,
     /// The bytes of its `tf.train.Example`.
     pub(super) record: Result<Vec<u8>, Rejection>,
 }
@@ -40,19 +41,25 @@ impl<'a> Worker<'a> {
         Ok(Self { dataset, options, preprocess, network: weights.network(), layout })
     }
 
-    /// Converts one image; that it cannot be decoded is a result, not an error.
+    /// How many workers there are to be.
+    pub(super) fn threads(&self) -> usize {
+        self.options.threads.get()
+    }
+
+    /// Converts one image of the data set; that it cannot be decoded is a result, not an error.
     pub(super) fn convert(
         &self,
         engine: &mut dyn FeatureExtractor,
-        file: &'a ImageFile,
+        index: usize,
     ) -> Result<Converted<'a>, EngineError> {
+        let file = &self.dataset.images[index];
         let loaded = image::load(&file.path, self.options.accept);
-        let outcome = FileReport::new(self.dataset, file, loaded.as_ref().map(|loaded| loaded.picture.outline()));
+        let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
             Ok(loaded) => Ok(self.record(engine, file, &loaded)?),
             Err(rejection) => Err(rejection),
         };
-        Ok(Converted { file, outcome, record })
+        Ok(Converted { file, finding, record })
     }
 
     fn record(
@@ -96,7 +103,7 @@ impl<'a> Worker<'a> {
             feature_key: self.options.feature_key.clone(),
             label_key: self.options.label_key.clone(),
             shape: self.feature_shape(),
-            pool: self.options.pool,
+            pool: pool_name(self.options.pool).into(),
             with: self.options.extras.iter().map(|extra| extra.key().to_owned()).collect(),
         }
     }
@@ -112,7 +119,7 @@ fn label_of(file: &ImageFile) -> i64 {
 }
 
 /// A relative path as bytes with forward slashes on every system, names that are not UTF-8 kept as they are.
-fn portable(relative: &Path) -> Vec<u8> {
+pub(super) fn portable(relative: &Path) -> Vec<u8> {
     let parts: Vec<&[u8]> = relative.iter().map(OsStr::as_encoded_bytes).collect();
     parts.join(&b'/')
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::dataset::display_path;
 use crate::paths;
-use crate::whole_file::{WholeFile, fill_json};
+use crate::whole_file::{WholeFile, fill_json, write_json};
 
 /// Why a report cannot go where it should.
 #[derive(Debug, Error)]
@@ -44,7 +44,8 @@ pub struct ReportFile {
 
 #[derive(Debug)]
 enum Target {
-    Whole(WholeFile),
+    /// This file, links followed.
+    File(PathBuf),
     /// A pipe or a device: what is there must not be replaced by a file.
     Stream(File),
 }
@@ -63,7 +64,8 @@ impl ReportFile {
         let target = if is_stream {
             File::options().write(true).open(&real).map(Target::Stream)
         } else {
-            WholeFile::begin(&real).map(Target::Whole)
+            // A try only: a file that waited from here to the end would outlive a run that is killed.
+            WholeFile::begin(&real).map(|_| Target::File(real))
         };
         let target = target.map_err(|reason| ReportFileError::Write { path: path.into(), reason })?;
         Ok(Self { path: path.into(), target })
@@ -89,7 +91,7 @@ impl ReportFile {
     pub fn finish(self, report: &impl Serialize) -> Result<(), ReportFileError> {
         let Self { path, target } = self;
         let written = match target {
-            Target::Whole(mut file) => fill_json(&mut file, report).and_then(|()| file.commit()),
+            Target::File(real) => write_json(&real, report),
             Target::Stream(mut stream) => fill_json(&mut stream, report),
         };
         written.map_err(|reason| ReportFileError::Write { path, reason })

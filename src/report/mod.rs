@@ -7,19 +7,56 @@ mod file;
 use std::collections::BTreeMap;
 
 pub use file::{ReportFile, ReportFileError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, ImageFile, display_path};
-use crate::image::{Accept, Format, Outline, Rejection};
+use crate::image::{Accept, Format, Outline, Reason, Rejection};
 
 /// What was decided about one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It decodes as the policy demands.
     Accepted,
     /// It does not; the reason code says why.
     Rejected,
+}
+
+/// What was found out about one file, whatever it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Accepted or rejected.
+    pub verdict: Verdict,
+    /// The reason code of a rejected file.
+    pub reason: Option<Reason>,
+    /// The reason in words.
+    pub detail: Option<String>,
+    /// What the first bytes say it is, whatever its name.
+    pub format: Format,
+    /// Pixels across, where the header was readable.
+    pub width: Option<usize>,
+    /// Pixels down, where the header was readable.
+    pub height: Option<usize>,
+}
+
+impl Finding {
+    /// Writes down what came of looking at a file.
+    #[must_use]
+    pub fn new(outcome: Result<Outline, &Rejection>) -> Self {
+        let (verdict, format, size) = match outcome {
+            Ok(picture) => (Verdict::Accepted, picture.format, Some((picture.width, picture.height))),
+            Err(rejection) => (Verdict::Rejected, rejection.format, rejection.size),
+        };
+        let rejection = outcome.err();
+        Self {
+            verdict,
+            reason: rejection.map(|rejection| rejection.reason),
+            detail: rejection.map(|rejection| rejection.detail.clone()),
+            format,
+            width: size.map(|(width, _)| width),
+            height: size.map(|(_, height)| height),
+        }
+    }
 }
 
 /// One file of a report.
@@ -29,43 +66,11 @@ pub struct FileReport {
     pub path: String,
     /// Name of its class, where the data set has classes.
     pub class: Option<String>,
-    /// Accepted or rejected.
-    pub verdict: Verdict,
-    /// The reason code of a rejected file: `E_EMPTY`.
-    pub reason: Option<&'static str>,
-    /// The reason in words.
-    pub detail: Option<String>,
-    /// What the first bytes say it is, whatever its name.
-    pub format: Format,
-    /// Pixels across, where the header was readable.
-    pub width: Option<usize>,
-    /// Pixels down, where the header was readable.
-    pub height: Option<usize>,
+    /// What was found out about it.
+    #[serde(flatten)]
+    pub finding: Finding,
     /// Where `--quarantine` moved it.
     pub quarantined: Option<String>,
-}
-
-impl FileReport {
-    /// Writes down what became of `file`.
-    #[must_use]
-    pub fn new(dataset: &Dataset, file: &ImageFile, outcome: Result<Outline, &Rejection>) -> Self {
-        let (verdict, format, size) = match outcome {
-            Ok(picture) => (Verdict::Accepted, picture.format, Some((picture.width, picture.height))),
-            Err(rejection) => (Verdict::Rejected, rejection.format, rejection.size),
-        };
-        let rejection = outcome.err();
-        Self {
-            path: file.path.to_string_lossy().into_owned(),
-            class: file.label.map(|label| dataset.classes[label].clone()),
-            verdict,
-            reason: rejection.map(|rejection| rejection.reason.code()),
-            detail: rejection.map(|rejection| rejection.detail.clone()),
-            format,
-            width: size.map(|(width, _)| width),
-            height: size.map(|(_, height)| height),
-            quarantined: None,
-        }
-    }
 }
 
 /// How many files of some kind were taken and how many were not.
@@ -138,15 +143,20 @@ impl Report {
     }
 
     /// Adds the next file of the data set's order.
-    pub fn push(&mut self, label: Option<usize>, file: FileReport) {
-        self.counts.add(file.verdict);
-        if let Some(label) = label {
-            self.classes[label].counts.add(file.verdict);
+    pub fn push(&mut self, dataset: &Dataset, file: &ImageFile, finding: Finding) {
+        self.counts.add(finding.verdict);
+        if let Some(label) = file.label {
+            self.classes[label].counts.add(finding.verdict);
         }
-        if let Some(code) = file.reason {
-            *self.reasons.entry(code).or_default() += 1;
+        if let Some(reason) = finding.reason {
+            *self.reasons.entry(reason.code()).or_default() += 1;
         }
-        self.files.push(file);
+        self.files.push(FileReport {
+            path: file.path.to_string_lossy().into_owned(),
+            class: file.label.map(|label| dataset.classes[label].clone()),
+            finding,
+            quarantined: None,
+        });
     }
 }
 

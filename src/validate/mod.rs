@@ -10,7 +10,7 @@ pub use quarantine::{Quarantine, QuarantineError};
 use crate::dataset::{Dataset, ImageFile};
 use crate::image::{self, Accept, Rejection};
 use crate::parallel;
-use crate::report::{FileReport, Report};
+use crate::report::{Finding, Report};
 
 /// Decides on every image of `dataset` as decoding it would, on `threads` threads, and reports in the data set's order.
 ///
@@ -25,13 +25,14 @@ pub fn validate(
     let decide = |(): &mut (), index: usize| {
         let file = &dataset.images[index];
         let outcome = image::check_file(&file.path, accept);
-        (file, FileReport::new(dataset, file, outcome.as_ref().copied()), outcome.err())
+        (file, Finding::new(outcome.as_ref().copied()), outcome.err())
     };
-    let done = parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, line, rejection)| {
-        on_file(file, rejection.as_ref());
-        report.push(file.label, line);
-        Ok::<_, Infallible>(())
-    });
+    let done =
+        parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, finding, rejection)| {
+            on_file(file, rejection.as_ref());
+            report.push(dataset, file, finding);
+            Ok::<_, Infallible>(())
+        });
     match done {
         Ok(()) => report,
         Err(never) => match never {},

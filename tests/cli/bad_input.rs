@@ -37,17 +37,6 @@ fn a_folder_that_holds_something_else_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn a_finished_conversion_is_not_overwritten() {
-    let out = temporary();
-    convert_photos(out.path(), &["--pool", "avg"]).ok();
-    let before = fs::read(out.path().join("photos-00000-of-00001.tfrecord")).expect("readable");
-
-    convert_photos(out.path(), &[]).refused(1, &["already holds a finished conversion"]);
-
-    assert_eq!(fs::read(out.path().join("photos-00000-of-00001.tfrecord")).expect("readable"), before);
-}
-
-#[test]
 fn an_output_that_is_a_file_or_lies_in_the_data_set_is_refused() {
     let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg")]);
     let file = temporary();
@@ -144,16 +133,6 @@ fn a_full_standard_error_does_not_hang_the_run() {
 
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout.starts_with(b"15 files"));
-}
-
-#[cfg(unix)]
-#[test]
-fn what_a_killed_run_leaves_is_called_by_its_name() {
-    let out = temporary();
-    fs::write(out.path().join(".petrec-x.partial"), "").expect("written");
-    fs::write(out.path().join("photos-00000-of-00002.tfrecord"), "").expect("written");
-
-    convert_photos(out.path(), &[]).refused(1, &["unfinished conversion", "delete it"]);
 }
 
 #[test]

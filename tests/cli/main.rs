@@ -7,6 +7,7 @@ mod dump;
 mod npy;
 #[path = "../common/places.rs"]
 mod places;
+mod resume;
 mod validate;
 
 use std::ffi::OsStr;
