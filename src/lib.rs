@@ -20,6 +20,7 @@ mod paths;
 pub mod report;
 pub mod tfrecord;
 pub mod validate;
+pub mod verify;
 pub mod whole_file;
 
 use std::fmt::Write as _;

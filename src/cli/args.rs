@@ -50,6 +50,8 @@ pub(super) enum Command {
     Validate(Validate),
     /// Turn a data set into TFRecord features
     Convert(Convert),
+    /// Read records back: checksums, content, and all that the manifest says
+    Verify(Verify),
     /// Show what one stage makes of images: a hash and statistics of its values
     Dump(Dump),
 }
@@ -114,6 +116,19 @@ pub(super) struct Convert {
     #[arg(long)]
     pub(super) restart: bool,
     /// Print the summary as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// Record files, and folders with record files
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Write the intact records of each damaged file to a new file in DIR
+    #[arg(long, value_name = "DIR")]
+    pub(super) salvage: Option<PathBuf>,
+    /// Print what was found as JSON instead of the summary
     #[arg(long)]
     pub(super) json: bool,
 }

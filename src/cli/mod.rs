@@ -6,6 +6,7 @@
 //! | 1 | failed at run time; for `dump` also: an image was rejected |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
+//! | 4 | `verify` found something wrong |
 //! | 130 | interrupted; the same command goes on from there |
 
 mod args;
@@ -16,6 +17,7 @@ mod npy;
 mod progress;
 mod size;
 mod validate;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Outcome {
     Failed,
     /// Exit code 3: the user wants to hear of rejected images.
     Rejected,
+    /// Exit code 4: records are not what they should be.
+    Damaged,
 }
 
 impl Outcome {
@@ -56,12 +60,14 @@ pub fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
         Command::Convert(command) => convert::run(command, &args.global),
+        Command::Verify(command) => verify::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         Ok(Outcome::Rejected) => ExitCode::from(3),
+        Ok(Outcome::Damaged) => ExitCode::from(4),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("{error:#}"));

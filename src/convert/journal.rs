@@ -23,7 +23,7 @@ use crate::tfrecord::{Reader, Writer};
 use crate::whole_file::sync_folder;
 
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
-pub(super) const JOURNAL_NAME: &str = ".petrec-journal";
+pub const JOURNAL_NAME: &str = ".petrec-journal";
 /// Version of the records in it.
 const FORMAT: u32 = 1;
 

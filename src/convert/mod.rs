@@ -21,6 +21,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use fingerprint::Fingerprint;
+pub use journal::JOURNAL_NAME;
 pub use manifest::{MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use output::OutputError;
 pub use plan::{Layout, PlanError};

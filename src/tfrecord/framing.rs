@@ -35,6 +35,13 @@ pub fn header(length: u64) -> [u8; HEADER_LEN] {
     header
 }
 
+/// The length that the 12 bytes before a record's data tell; `None` where it does not match its checksum.
+pub fn length(header: &[u8; HEADER_LEN]) -> Option<u64> {
+    let [l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3] = *header;
+    let length = [l0, l1, l2, l3, l4, l5, l6, l7];
+    (masked_crc(&length) == u32::from_le_bytes([c0, c1, c2, c3])).then_some(u64::from_le_bytes(length))
+}
+
 /// The 4 bytes behind a record's data.
 pub fn footer(data: &[u8]) -> [u8; FOOTER_LEN] {
     masked_crc(data).to_le_bytes()

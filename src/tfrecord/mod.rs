@@ -1,7 +1,7 @@
 //! TFRecord files and the `tf.train.Example` messages in them, without TensorFlow and without protoc.
 //!
 //! The framing (lengths and checksums) is in [`framing`], the messages are in [`proto`], [`Writer`] and [`Reader`] move
-//! whole records, and [`RecordLayout`] is the fast way from one picture's features to the bytes of its `Example`: the
+//! whole records, [`Scanner`] reads on after damage, and [`RecordLayout`] is the fast way from one picture's features to the bytes of its `Example`: the
 //! same bytes that the general encoder makes. Sources: TensorFlow's `record_writer.cc`, `crc32c.h`, `example.proto` and
 //! `feature.proto`.
 
@@ -9,6 +9,7 @@ mod example;
 pub mod framing;
 pub mod proto;
 mod reader;
+mod scan;
 mod writer;
 
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
@@ -16,4 +17,5 @@ pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 pub use prost::Message;
 pub use proto::Example;
 pub use reader::{Damage, ReadError, Reader};
+pub use scan::{Scanner, Stretch};
 pub use writer::Writer;

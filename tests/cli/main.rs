@@ -9,6 +9,7 @@ mod npy;
 mod places;
 mod resume;
 mod validate;
+mod verify;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

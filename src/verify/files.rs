@@ -1,0 +1,142 @@
+//! Which files are to be verified, and what is known of each.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use thiserror::Error;
+
+use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
+use crate::dataset::display_path;
+
+/// Why there is nothing to verify.
+#[derive(Debug, Error)]
+pub enum FilesError {
+    /// A path cannot be looked at.
+    #[error("{}: cannot be read: {reason}; check the path and the permissions", display_path(path))]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A folder without record files.
+    #[error("{}: no record files in this folder; name one that 'petrec convert' wrote, or single files", display_path(.0))]
+    NoFiles(PathBuf),
+    /// A manifest that names a file somewhere else.
+    #[error("{}: the manifest names '{}', which is not in this folder; it was altered", display_path(folder), path.escape_debug())]
+    Outside {
+        /// The manifest's folder.
+        folder: PathBuf,
+        /// The file that it names.
+        path: String,
+    },
+    /// The manifest tells nothing.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// One file to look at.
+#[derive(Debug)]
+pub struct RecordFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The path below the folder that was named, or the file's name.
+    pub relative: PathBuf,
+    /// What is known of it before it is opened.
+    pub(super) standing: Standing,
+}
+
+/// What a manifest says of a file.
+#[derive(Debug)]
+pub(super) enum Standing {
+    /// There is no manifest.
+    Unknown,
+    /// It is named, with what it must be and what its records must hold.
+    Listed { manifest: Arc<Manifest>, expected: WrittenFile },
+    /// It is there and not named.
+    Unlisted,
+    /// It is named and not there.
+    Missing,
+    /// This is a folder with the journal of a conversion.
+    Unfinished,
+}
+
+/// Finds the record files in `paths`: single files of any name, and all that lie below a folder.
+///
+/// # Errors
+/// A path is not there or cannot be read, a folder holds no record files, or a manifest that is not one.
+pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
+        if fs::metadata(path).map_err(unreadable)?.is_dir() {
+            files.extend(in_folder(path)?);
+        } else {
+            let relative = path.file_name().unwrap_or(path.as_os_str()).into();
+            files.push(RecordFile { path: path.clone(), relative, standing: Standing::Unknown });
+        }
+    }
+    Ok(files)
+}
+
+fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
+    let has_manifest = folder.join(MANIFEST_NAME).exists();
+    let manifest = has_manifest.then(|| Manifest::read(folder)).transpose()?.map(Arc::new);
+    let mut expected: BTreeMap<PathBuf, WrittenFile> = BTreeMap::new();
+    for file in manifest.iter().flat_map(|manifest| &manifest.files) {
+        let outside = || FilesError::Outside { folder: folder.into(), path: file.path.clone() };
+        expected.insert(file.relative().ok_or_else(outside)?, file.clone());
+    }
+    let mut files = Vec::new();
+    for relative in below(folder)? {
+        let standing = match (&manifest, expected.remove(&relative)) {
+            (Some(manifest), Some(expected)) => Standing::Listed { manifest: Arc::clone(manifest), expected },
+            (Some(_), None) => Standing::Unlisted,
+            (None, _) => Standing::Unknown,
+        };
+        files.push(RecordFile { path: folder.join(&relative), relative, standing });
+    }
+    for relative in expected.into_keys() {
+        files.push(RecordFile { path: folder.join(&relative), relative, standing: Standing::Missing });
+    }
+    if folder.join(JOURNAL_NAME).exists() {
+        files.push(RecordFile { path: folder.into(), relative: PathBuf::new(), standing: Standing::Unfinished });
+    }
+    if files.is_empty() {
+        return Err(FilesError::NoFiles(folder.into()));
+    }
+    files.sort_by(|a, b| a.relative.cmp(&b.relative));
+    Ok(files)
+}
+
+/// The record files below `folder` by their names, hidden ones left out; links to folders are not followed.
+fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(relative) = folders.pop() {
+        let path = folder.join(&relative);
+        let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
+        for entry in fs::read_dir(&path).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type().map_err(unreadable)?.is_dir() {
+                folders.push(relative.join(name));
+            } else if is_record_name(&name) && entry.path().is_file() {
+                found.push(relative.join(name));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `a.tfrecord`, `a.tfrecords`, `a.tfrecord.gz`, `a.tfrecord-00000-of-00010`.
+fn is_record_name(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(".tfrecord")
+}

@@ -1,0 +1,96 @@
+//! What can be wrong with a record file, in one line each.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::number::counted;
+use crate::tfrecord::ReadError;
+
+/// One thing that is wrong with a file; its text says where in the file.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// It could not be opened or read.
+    #[error("cannot be read: {0}; check the path, the disk and the permissions")]
+    Unreadable(io::Error),
+    /// Bytes that hold no intact record.
+    #[error("{error}; {bytes} bytes hold no intact record")]
+    Damaged {
+        /// What is wrong at the first of them.
+        error: ReadError,
+        /// How many.
+        bytes: u64,
+    },
+    /// A record whose checksums hold, and whose content is not what it should be.
+    #[error("record {record}: {fault}{}", and_more(*more))]
+    Content {
+        /// The first such record of the file, from 0.
+        record: u64,
+        /// What is wrong with it.
+        fault: Fault,
+        /// How many more there are with the same fault.
+        more: usize,
+    },
+    /// The manifest names it, and it is not there.
+    #[error("named in the manifest and missing; 'petrec convert' with the same arguments makes it again")]
+    Missing,
+    /// The manifest does not name it.
+    #[error("not named in the manifest: it belongs to something else; move it away")]
+    NotInManifest,
+    /// The manifest has another length for it.
+    #[error(
+        "is {found} bytes long, the manifest says {expected}; 'petrec convert' with the same arguments makes it again"
+    )]
+    Bytes {
+        /// What the manifest says.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// The manifest has another hash for it.
+    #[error("its SHA-256 is not the manifest's; 'petrec convert' with the same arguments makes it again")]
+    Sha256,
+    /// The manifest has another number of records for it.
+    #[error("holds {found} intact records, the manifest says {expected}")]
+    Records {
+        /// What the manifest says.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// There is no manifest, but the journal of a conversion.
+    #[error("holds an unfinished conversion; 'petrec convert' with the same arguments finishes it")]
+    Unfinished,
+}
+
+/// What can be wrong with the content of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum Fault {
+    /// It does not parse.
+    #[error("not a tf.train.Example")]
+    NotAnExample,
+    /// The features are missing, or more or fewer than the manifest says.
+    #[error("its features are not of the shape that the manifest says")]
+    Features,
+    /// The label is missing, or no index into the manifest's classes.
+    #[error("its label is none of the manifest's classes")]
+    Label,
+    /// An extra feature is missing.
+    #[error("a feature that the manifest names is missing")]
+    Extra,
+    /// A float is a NaN or an infinity.
+    #[error("holds a value that is not finite")]
+    NotFinite,
+}
+
+impl Problem {
+    /// Whether bytes were lost that [`salvage`](super::salvage) can be used against.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {} more)", counted(more, "record")) }
+}
