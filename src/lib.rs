@@ -13,6 +13,7 @@ mod hashing;
 pub mod image;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod inspect;
 pub mod model;
 mod number;
 pub mod parallel;

@@ -50,6 +50,8 @@ pub(super) enum Command {
     Validate(Validate),
     /// Turn a data set into TFRecord features
     Convert(Convert),
+    /// Show what is in record files: keys, shapes, classes, what the values are like
+    Inspect(Inspect),
     /// Read records back: checksums, content, and all that the manifest says
     Verify(Verify),
     /// Show what one stage makes of images: a hash and statistics of its values
@@ -116,6 +118,19 @@ pub(super) struct Convert {
     #[arg(long)]
     pub(super) restart: bool,
     /// Print the summary as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Inspect {
+    /// Record files, and folders with record files; of petrec or of anybody else
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Record to show, counted from 0 through all files [default: the first]
+    #[arg(long, value_name = "N")]
+    pub(super) record: Option<u64>,
+    /// Print it all as JSON
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | all done |
-//! | 1 | failed at run time; for `dump` also: an image was rejected |
+//! | 1 | failed at run time; for `dump` also: an image was rejected; for `inspect`: a file is damaged |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
 //! | 4 | `verify` found something wrong |
@@ -12,6 +12,7 @@
 mod args;
 mod convert;
 mod dump;
+mod inspect;
 mod interrupt;
 mod npy;
 mod progress;
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
         Command::Convert(command) => convert::run(command, &args.global),
+        Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
     };

@@ -5,6 +5,7 @@
 //! same bytes that the general encoder makes. Sources: TensorFlow's `record_writer.cc`, `crc32c.h`, `example.proto` and
 //! `feature.proto`.
 
+mod compression;
 mod example;
 pub mod framing;
 pub mod proto;
@@ -12,6 +13,7 @@ mod reader;
 mod scan;
 mod writer;
 
+pub use compression::{Compression, open, stretches};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;

@@ -1,7 +1,6 @@
 //! One record file, from its first byte to its last.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 
 use super::files::{RecordFile, Standing};
@@ -9,7 +8,7 @@ use super::problem::{Fault, Problem};
 use crate::convert::Manifest;
 use crate::hashing::hash_file;
 use crate::tfrecord::proto::Kind;
-use crate::tfrecord::{Example, Message, Scanner, Stretch};
+use crate::tfrecord::{Example, Message, Stretch, stretches};
 
 /// What was found in one file.
 #[derive(Debug, Default)]
@@ -32,8 +31,9 @@ pub fn check(file: &RecordFile) -> Checked {
         Standing::Unlisted => checked.problems.push(Problem::NotInManifest),
         Standing::Unknown | Standing::Listed { .. } => {}
     }
-    let is_there = !matches!(file.standing, Standing::Missing | Standing::Unfinished);
-    if is_there && let Err(error) = checked.read(file) {
+    if file.is_there()
+        && let Err(error) = checked.read(file)
+    {
         checked.problems.push(Problem::Unreadable(error));
     }
     checked
@@ -46,7 +46,7 @@ impl Checked {
             _ => None,
         };
         let mut faults: BTreeMap<Fault, (u64, usize)> = BTreeMap::new();
-        for stretch in Scanner::new(File::open(&file.path)?)? {
+        for stretch in stretches(&file.path)? {
             match stretch? {
                 Stretch::Intact(data) => {
                     if let Err(fault) = check_record(&data, listed.map(|(manifest, _)| manifest)) {

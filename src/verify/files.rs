@@ -49,6 +49,23 @@ pub struct RecordFile {
     pub(super) standing: Standing,
 }
 
+impl RecordFile {
+    /// Whether there is a file to read.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        !matches!(self.standing, Standing::Missing | Standing::Unfinished)
+    }
+
+    /// The manifest that names it.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.standing {
+            Standing::Listed { manifest, .. } => Some(manifest),
+            _ => None,
+        }
+    }
+}
+
 /// What a manifest says of a file.
 #[derive(Debug)]
 pub(super) enum Standing {

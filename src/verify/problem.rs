@@ -14,11 +14,11 @@ pub enum Problem {
     #[error("cannot be read: {0}; check the path, the disk and the permissions")]
     Unreadable(io::Error),
     /// Bytes that hold no intact record.
-    #[error("{error}; {bytes} bytes hold no intact record")]
+    #[error("{error}; {}", lost(*bytes))]
     Damaged {
         /// What is wrong at the first of them.
         error: ReadError,
-        /// How many.
+        /// How many; 0 where the file is compressed, and what follows is lost.
         bytes: u64,
     },
     /// A record whose checksums hold, and whose content is not what it should be.
@@ -88,6 +88,14 @@ impl Problem {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
+    }
+}
+
+fn lost(bytes: u64) -> String {
+    match bytes {
+        0 => "what follows is lost: the file is compressed".to_owned(),
+        1 => "1 byte holds no intact record".to_owned(),
+        _ => format!("{bytes} bytes hold no intact record"),
     }
 }
 

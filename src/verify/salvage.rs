@@ -1,14 +1,13 @@
 //! What is left of a damaged file, in a new one.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use thiserror::Error;
 
 use super::files::RecordFile;
 use crate::dataset::display_path;
-use crate::tfrecord::{Scanner, Stretch, Writer};
+use crate::tfrecord::{Stretch, Writer, stretches};
 use crate::whole_file::WholeFile;
 
 /// Why nothing was salvaged.
@@ -36,7 +35,7 @@ pub struct Salvaged {
     pub records: u64,
 }
 
-/// Writes every intact record of `file` to a new file below `folder`, under the same relative path.
+/// Writes every intact record of `file` to a new, uncompressed file below `folder`, under the same relative path.
 ///
 /// # Errors
 /// There is such a file already, or reading or writing fails; then nothing was written.
@@ -56,7 +55,7 @@ fn copy_intact(from: &Path, to: &Path) -> io::Result<u64> {
         fs::create_dir_all(folder)?;
     }
     let mut writer = Writer::new(WholeFile::begin(to)?);
-    for stretch in Scanner::new(File::open(from)?)? {
+    for stretch in stretches(from)? {
         if let Stretch::Intact(data) = stretch? {
             writer.write(&data)?;
         }

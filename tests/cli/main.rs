@@ -3,6 +3,7 @@
 mod bad_input;
 mod convert;
 mod dump;
+mod inspect;
 #[path = "../common/npy.rs"]
 mod npy;
 #[path = "../common/places.rs"]

@@ -1,8 +1,11 @@
 //! `petrec verify`: no damage goes unseen, and what is not damaged is saved.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use petrec::tfrecord::proto::{Feature, Features, FloatList, Int64List, Kind};
 use petrec::tfrecord::{Example, Message, Reader, Writer};
 
@@ -183,6 +186,28 @@ fn single_files_need_no_manifest() {
 
     assert_eq!(run.code, Some(4));
     assert!(run.stderr.contains("bad: record 0: holds a value that is not finite\n"), "{}", run.stderr);
+}
+
+#[test]
+fn compressed_files_are_read_as_far_as_they_go() {
+    let (out, salvage) = (temporary(), temporary());
+    let shard = converted(out.path());
+    let gzip = out.path().join("photos.tfrecord.gz");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&fs::read(&shard).expect("readable")).expect("a Vec takes everything");
+    let bytes = encoder.finish().expect("a Vec takes everything");
+
+    fs::write(&gzip, &bytes).expect("written");
+    let whole = verify(&gzip, &["--json"]).ok();
+    fs::write(&gzip, &bytes[..bytes.len() / 2]).expect("written");
+    let cut = verify(&gzip, &["--json", "--salvage", salvage.path().to_str().expect("UTF-8")]);
+
+    assert_eq!(found(&whole)["records"], 12);
+    assert_eq!(cut.code, Some(4));
+    assert!(cut.stderr.contains("what follows is lost: the file is compressed"), "{}", cut.stderr);
+    let kept = raw_records(&salvage.path().join("photos.tfrecord.gz"));
+    assert_eq!(found(&cut)["records"], kept.len());
+    assert!(!kept.is_empty() && kept == raw_records(&shard)[..kept.len()]);
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! Record files that are compressed as a whole, as TensorFlow's `TFRecordOptions` does it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use serde::Serialize;
+
+use super::framing;
+use super::reader::Reader;
+use super::scan::{Scanner, Stretch};
+
+/// Few large reads.
+const BUFFER: usize = 1 << 20;
+
+/// How a record file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952, TensorFlow's `GZIP`.
+    Gzip,
+    /// RFC 1950, TensorFlow's `ZLIB`.
+    Zlib,
+}
+
+impl Compression {
+    /// What the first bytes of a file tell.
+    ///
+    /// A length whose checksum holds is a plain record's: its bytes could be a magic number by chance, the other way
+    /// round they could not.
+    #[must_use]
+    pub fn of(start: &[u8]) -> Self {
+        if start.first_chunk().and_then(framing::length).is_some() {
+            return Self::None;
+        }
+        match *start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // Deflate with a window of up to 32 KiB, and a header that is a multiple of 31.
+            [cmf, flg, ..] if cmf & 0x0f == 8 && cmf >> 4 <= 7 && u16::from_be_bytes([cmf, flg]).is_multiple_of(31) => {
+                Self::Zlib
+            }
+            _ => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "uncompressed",
+            Self::Gzip => "gzip",
+            Self::Zlib => "zlib",
+        })
+    }
+}
+
+/// Opens a record file, compressed or not, for reading the records in it.
+///
+/// # Errors
+/// What opening and the first read say.
+pub fn open(path: &Path) -> io::Result<(Compression, Box<dyn Read>)> {
+    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let compression = Compression::of(file.fill_buf()?);
+    let content: Box<dyn Read> = match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
+        Compression::Zlib => Box::new(BufReader::with_capacity(BUFFER, ZlibDecoder::new(file))),
+    };
+    Ok((compression, content))
+}
+
+/// Opens a record file, compressed or not, for reading on after damage. In a compressed file nothing can be found behind
+/// damage: the rest is lost, and counts as no bytes.
+///
+/// # Errors
+/// What opening and the first read say.
+pub fn stretches(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Stretch>>>> {
+    let (compression, content) = open(path)?;
+    if compression == Compression::None {
+        return Ok(Box::new(Scanner::new(File::open(path)?)?));
+    }
+    let stretch =
+        |record: Result<_, _>| Ok(record.map_or_else(|error| Stretch::Lost { error, bytes: 0 }, Stretch::Intact));
+    Ok(Box::new(Reader::new(content).map(stretch)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::{GzEncoder, ZlibEncoder};
+
+    use super::*;
+    use crate::tfrecord::Writer;
+
+    #[test]
+    fn a_record_file_reads_the_same_however_it_is_compressed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("records");
+        let mut writer = Writer::new(Vec::new());
+        for record in [&b"one"[..], b"", &[7; 100_000]] {
+            writer.write(record).expect("a Vec takes everything");
+        }
+        let plain = writer.finish().expect("a Vec takes everything");
+        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).expect("a Vec takes everything");
+        let gzip = gzip.finish().expect("a Vec takes everything");
+
+        let mut files =
+            vec![(Compression::None, plain.clone(), 1), (Compression::Gzip, [&gzip[..], &gzip].concat(), 2)];
+        for level in 0..=9 {
+            let mut zlib = ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+            zlib.write_all(&plain).expect("a Vec takes everything");
+            files.push((Compression::Zlib, zlib.finish().expect("a Vec takes everything"), 1));
+        }
+
+        for (expected, bytes, times) in files {
+            std::fs::write(&path, bytes).expect("written");
+            let (compression, content) = open(&path).expect("there");
+            let records: Vec<_> = Reader::new(content).map(|record| record.expect("intact")).collect();
+            assert_eq!((compression, records.len()), (expected, 3 * times));
+            assert_eq!(records[2], [7; 100_000]);
+        }
+    }
+
+    #[test]
+    fn a_length_that_looks_like_a_magic_number_is_a_length() {
+        let length = u64::from_le_bytes([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+
+        assert_eq!(Compression::of(&framing::header(length)), Compression::None);
+        assert_eq!(Compression::of(&framing::header(0x9c78)), Compression::None);
+        assert_eq!(Compression::of(b""), Compression::None);
+    }
+}
