@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::crash_point::crash_point;
 use crate::paths::folder_of;
@@ -23,7 +23,10 @@ const TEMPORARY_SUFFIX: &str = ".partial";
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
-    temporary: BufWriter<NamedTempFile>,
+    // Apart from each other, because tempfile's own writer names the temporary file in its errors, which means nothing
+    // to anybody; and in this order, so that the file is closed before it is removed.
+    file: BufWriter<File>,
+    temporary: TempPath,
 }
 
 impl WholeFile {
@@ -38,13 +41,13 @@ impl WholeFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
         crash_point();
-        // tempfile's own error would name the temporary file, which means nothing to anybody.
         let folder = folder_of(path);
         let temporary = builder.tempfile_in(folder).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(format!("there is no folder {}", folder.display())),
             kind => kind.into(),
         })?;
-        Ok(Self { path: path.into(), temporary: BufWriter::with_capacity(BUFFER, temporary) })
+        let (file, temporary) = temporary.into_parts();
+        Ok(Self { path: path.into(), file: BufWriter::with_capacity(BUFFER, file), temporary })
     }
 
     /// Syncs the file to disk and renames it; a file of that name is replaced.
@@ -60,10 +63,10 @@ impl WholeFile {
     /// # Errors
     /// What the system says; nothing is left.
     pub(crate) fn sync(self) -> io::Result<SyncedFile> {
-        let temporary = self.temporary.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         crash_point();
-        temporary.as_file().sync_all()?;
-        Ok(SyncedFile { path: self.path, temporary })
+        file.sync_all()?;
+        Ok(SyncedFile { path: self.path, temporary: self.temporary })
     }
 
     /// Writes `path` in one go with what `fill` puts into it.
@@ -81,7 +84,7 @@ impl WholeFile {
 #[derive(Debug)]
 pub(crate) struct SyncedFile {
     path: PathBuf,
-    temporary: NamedTempFile,
+    temporary: TempPath,
 }
 
 impl SyncedFile {
@@ -110,11 +113,11 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
 
 impl Write for WholeFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.temporary.write(data)
+        self.file.write(data)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.temporary.flush()
+        self.file.flush()
     }
 }
 

@@ -48,7 +48,7 @@ impl Fingerprint {
             ("weights", weights.metadata().sha256.clone()),
             ("pool", pool_name(options.pool).to_owned()),
             ("layout", layout.to_owned()),
-            ("files", plan.files.len().to_string()),
+            ("record-files", plan.files.len().to_string()),
             ("feature-key", options.feature_key.clone()),
             ("label-key", options.label_key.clone()),
             ("with", with.join(",")),

@@ -19,7 +19,7 @@ use super::output::OutputError;
 use crate::crash_point::crash_point;
 use crate::paths::folder_of;
 use crate::report::Finding;
-use crate::tfrecord::{Reader, Writer};
+use crate::tfrecord::{Damage, ReadError, Reader, Writer};
 use crate::whole_file::sync_folder;
 
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
@@ -100,15 +100,20 @@ impl Journal {
     pub(super) fn read(&mut self) -> Result<Option<Earlier>, OutputError> {
         let failed = |reason| OutputError::Write { path: self.path.clone(), reason };
         let foreign = |_: serde_json::Error| OutputError::Foreign(self.path.clone());
-        let mut records = Reader::new(BufReader::new(&self.file));
-        let mut intact = records.by_ref().map_while(Result::ok);
-        let head = intact.next();
-        let entries: Vec<_> = intact.collect();
-        let end = records.bytes();
+        let mut reader = Reader::new(BufReader::new(&self.file));
+        let mut records = Vec::new();
+        for record in reader.by_ref() {
+            match record {
+                Ok(record) => records.push(record),
+                Err(ReadError { damage: Damage::Io(error), .. }) => return Err(failed(error)),
+                Err(_) => break,
+            }
+        }
+        let end = reader.bytes();
         self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
 
-        let (Some(head), false) = (head, entries.is_empty()) else { return Ok(None) };
-        let head = serde_json::from_slice(&head).map_err(foreign)?;
+        let Some((head, entries @ [_, ..])) = records.split_first() else { return Ok(None) };
+        let head = serde_json::from_slice(head).map_err(foreign)?;
         let entries = entries.iter().map(|entry| serde_json::from_slice(entry)).collect::<Result<Vec<_>, _>>();
         let entries = entries.map_err(foreign)?;
         *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = entries.len();

@@ -14,8 +14,8 @@ use super::journal::{Entry, JOURNAL_NAME, Journal};
 use super::manifest::{MANIFEST_NAME, ManifestError};
 use crate::crash_point::crash_point;
 use crate::dataset::display_path;
-use crate::paths;
-use crate::whole_file::{SyncedFile, WholeFile, write_json};
+use crate::paths::{self, folder_of};
+use crate::whole_file::{SyncedFile, WholeFile, sync_folder, write_json};
 
 /// Why the output folder cannot be used or written.
 #[derive(Debug, Error)]
@@ -271,7 +271,11 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError
     for part in missing.into_iter().rev() {
         crash_point();
         match fs::create_dir(part) {
-            Ok(()) => made.push(part.into()),
+            Ok(()) => {
+                made.push(part.into());
+                // A folder that may not be listed cannot be synced; the system then does so in its own time.
+                let _ = sync_folder(folder_of(part));
+            }
             // Another process was faster; the lock will tell whether it is in our way.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && part.is_dir() => {}
             Err(error) => return Err(OutputError::write(part)(error)),
