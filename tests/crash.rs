@@ -170,3 +170,36 @@ fn a_repair_that_dies_at_any_step_is_finished_too() {
     eprintln!("a repair died at each of {} steps", step - 1);
     assert!(step > 10, "a repair has more than {step} steps");
 }
+
+/// In a mount namespace of its own, so that it needs no rights and leaves no mount behind. 77 says that there can be none.
+#[cfg(target_os = "linux")]
+const ON_A_FULL_DISK: &str = r#"
+    mkdir full && mount -t tmpfs -o size=24k tmpfs full || exit 77
+    "$0" "$@" full/out && exit 1
+    ls -A full/out | grep partial && exit 2
+    mount -o remount,size=10m full && "$0" "$@" full/out && cp -R full/out out
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_the_run_and_with_more_room_it_goes_on() {
+    let scene = Scene::new(LAYOUTS[0]);
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", ON_A_FULL_DISK, env!("CARGO_BIN_EXE_petrec")]);
+    command.args(["convert", "--quiet", "--model", "efficientnet-lite0"]).args(scene.options).arg("photos");
+
+    let output = command.current_dir(scene.folder.path()).output();
+
+    let Some(output) = output.ok().filter(|output| !matches!(output.status.code(), Some(77 | 126 | 127))) else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.starts_with("unshare: ") {
+        eprintln!("skipped: {}", said.trim());
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("No space left on device") && said.contains("the same command goes on from there"), "{said}");
+    scene.compare_and_remove("after a full disk");
+}

@@ -99,6 +99,9 @@ pub(super) struct Convert {
     /// About how large a shard is to be
     #[arg(long, value_name = "SIZE", default_value = "100MB", value_parser = parse_size)]
     pub(super) shard_size: u64,
+    /// How many shards there are to be
+    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
+    pub(super) shards: Option<NonZero<usize>>,
     /// Store the whole feature, or its average over height and width
     #[arg(long, default_value = "none", value_parser = choice(POOLS))]
     pub(super) pool: Pool,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{Outcome, say_notes};
+use super::{Outcome, UsageError, say_notes};
 use crate::convert::{Layout, Options, Start, Summary, Target, Watch, convert};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
@@ -16,9 +16,14 @@ use crate::number::{bytes, counted, shape, thousands};
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let options = Options {
         accept: command.policy.accept,
-        layout: match command.layout {
-            LayoutName::Shards => Layout::Shards { target: command.shard_size },
-            LayoutName::PerImage => Layout::PerImage,
+        layout: match (command.layout, command.shards) {
+            (LayoutName::Shards, None) => Layout::Shards { target: command.shard_size },
+            (LayoutName::Shards, Some(count)) => Layout::ShardCount(count),
+            (LayoutName::PerImage, None) => Layout::PerImage,
+            (LayoutName::PerImage, Some(_)) => {
+                let problem = "--shards does not go with --layout per-image: leave one of them out";
+                return Err(UsageError(problem.into()).into());
+            }
         },
         pool: command.pool,
         feature_key: command.feature_key.clone(),

@@ -34,7 +34,7 @@ impl Fingerprint {
             Accept::Strict => "strict",
         };
         let layout = match options.layout {
-            Layout::Shards { .. } => "shards",
+            Layout::Shards { .. } | Layout::ShardCount(_) => "shards",
             Layout::PerImage => "per-image",
         };
         let with: Vec<_> = options.extras.iter().map(ToString::to_string).collect();

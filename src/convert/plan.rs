@@ -1,6 +1,7 @@
 //! Which record files there will be, before the first byte of any.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub enum Layout {
         /// Bytes that a shard aims at.
         target: u64,
     },
+    /// The same, so many of them; fewer where there are not so many images.
+    ShardCount(NonZero<usize>),
     /// `<Class>/TFRecord/<stem>.tfrecord`: one file of one record per image.
     PerImage,
 }
@@ -76,6 +79,7 @@ impl Plan {
                 let bytes: u64 = dataset.images.iter().map(record_len).sum();
                 shards(&dataset.name, dataset.images.len(), bytes.div_ceil(target.max(1)))
             }
+            Layout::ShardCount(count) => shards(&dataset.name, dataset.images.len(), count.get() as u64),
             Layout::PerImage => per_image(dataset)?,
         };
         Ok(Self { layout, files })

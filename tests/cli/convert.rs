@@ -117,6 +117,19 @@ fn the_layout_of_the_blog_has_a_file_for_each_image() {
 }
 
 #[test]
+fn there_are_as_many_shards_as_asked_for_and_no_more_than_images() {
+    let (four, many) = (temporary(), temporary());
+    let shards = |folder: &Path| names(folder).iter().filter(|name| name.ends_with(".tfrecord")).count();
+
+    convert_photos(four.path(), &["--pool", "avg", "--shards", "4"]).ok();
+    convert_photos(many.path(), &["--pool", "avg", "--shards", "1000"]).ok();
+
+    assert_eq!((shards(four.path()), shards(many.path())), (4, 15));
+    let refused = convert_photos(four.path(), &["--layout", "per-image", "--shards", "4"]);
+    refused.refused(2, &["--shards does not go with --layout per-image"]);
+}
+
+#[test]
 fn pooled_features_are_the_mean_over_the_map() {
     let (whole, pooled) = (temporary(), temporary());
 

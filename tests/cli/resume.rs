@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::places::repository;
-use super::{Run, convert_photos, data_set, names, petrec, temporary};
+use super::{Run, convert_photos, data_set, json, names, petrec, temporary};
 
 /// Many small files: eight of the example photos' records each.
 const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", "1"];
@@ -39,6 +39,20 @@ fn killed_conversion(data: &Path, out: &Path, more: &[&str], steps: usize) {
         .env("PETREC_CRASH_AT", steps.to_string())
         .current_dir(repository(""))
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("petrec starts");
+    assert_eq!(status.code(), None, "it dies before it is done");
+}
+
+/// The same on instructions that every machine has.
+fn killed_portable_conversion(out: &Path) {
+    let status = Command::new(env!("CARGO_BIN_EXE_petrec"))
+        .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
+        .arg(out)
+        .args(SHARDS)
+        .envs([("PETREC_CRASH_AT", "25"), ("PETREC_ISA", "portable")])
+        .current_dir(repository(""))
         .stderr(Stdio::null())
         .status()
         .expect("petrec starts");
@@ -86,6 +100,20 @@ fn the_layout_of_the_blog_resumes_too() {
     convert_photos(out.path(), &options).ok();
 
     assert!(tree(out.path()) == tree(whole.path()), "{:?}", names(out.path()));
+}
+
+#[cfg(feature = "cpu")]
+#[test]
+fn each_file_says_which_instructions_its_features_were_computed_with() {
+    let (whole, out) = (temporary(), temporary());
+    convert_photos(whole.path(), SHARDS).ok();
+
+    killed_portable_conversion(out.path());
+    convert_photos(out.path(), SHARDS).ok();
+
+    let isa = |folder: &Path, file: usize| json(&folder.join("petrec-manifest.json"))["files"][file]["isa"].clone();
+    assert_eq!(isa(out.path(), 0), "portable");
+    assert_eq!(isa(out.path(), 7), isa(whole.path(), 7));
 }
 
 #[test]
