@@ -276,6 +276,41 @@ fn a_signal_ends_the_run_after_the_file_in_hand_and_a_second_run_goes_on() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_run_at_once() {
+    let out = temporary();
+    // One shard, on the slowest instructions: it would take some seconds to finish it.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_petrec"))
+        .args(["convert", "--model=efficientnet-lite0", "--threads=1", "examples/photos"])
+        .arg(out.path())
+        .env("PETREC_ISA", "portable")
+        .current_dir(repository(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("petrec starts");
+    let begun = Instant::now();
+    while names(out.path()).iter().all(|name| !name.ends_with(".partial")) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    let status = loop {
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        std::thread::sleep(Duration::from_millis(5)); // or the system makes one of two
+        if let Some(status) = child.try_wait().expect("it is ours") {
+            break status;
+        }
+    };
+
+    assert_eq!(status.code(), Some(130));
+    assert!(names(out.path()).iter().any(|name| name.ends_with(".partial")), "it tidied up: {:?}", names(out.path()));
+    convert_photos(out.path(), &[]).ok();
+    assert_eq!(names(out.path()), ["petrec-manifest.json", "petrec-report.json", "photos-00000-of-00001.tfrecord"]);
+}
+
 #[test]
 fn an_error_keeps_what_is_done_and_takes_back_what_is_not() {
     let (whole, out) = (temporary(), temporary());
