@@ -12,7 +12,7 @@ use crate::engine::{Backend, Pool};
 use crate::image::Accept;
 use crate::model::Architecture;
 use crate::parallel::available_threads;
-use crate::tfrecord::Extra;
+use crate::tfrecord::{Compression, Extra};
 
 /// A folder of photos becomes training-ready TFRecord features.
 #[derive(Debug, Parser)]
@@ -102,6 +102,9 @@ pub(super) struct Convert {
     /// How many shards there are to be
     #[arg(long, value_name = "N", conflicts_with = "shard_size")]
     pub(super) shards: Option<NonZero<usize>>,
+    /// Compress each file as a whole, as TensorFlow's compression_type has it
+    #[arg(long, default_value = "none", value_parser = choice(COMPRESSIONS))]
+    pub(super) compression: Compression,
     /// Store the whole feature, or its average over height and width
     #[arg(long, default_value = "none", value_parser = choice(POOLS))]
     pub(super) pool: Pool,
@@ -228,6 +231,8 @@ const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend:
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
 const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
+const COMPRESSIONS: &[(&str, Compression)] =
+    &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
 const STAGES: &[(&str, Stage)] =
     &[("pixels", Stage::Pixels), ("resized", Stage::Resized), ("input", Stage::Input), ("features", Stage::Features)];
 const MODELS: &[(&str, Architecture)] =

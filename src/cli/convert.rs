@@ -29,6 +29,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         feature_key: command.feature_key.clone(),
         label_key: command.label_key.clone(),
         extras: command.with.clone(),
+        compression: command.compression,
         threads: global.threads(),
     };
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;

@@ -49,6 +49,7 @@ impl Fingerprint {
             ("pool", pool_name(options.pool).to_owned()),
             ("layout", layout.to_owned()),
             ("record-files", plan.files.len().to_string()),
+            ("compression", options.compression.name().to_owned()),
             ("feature-key", options.feature_key.clone()),
             ("label-key", options.label_key.clone()),
             ("with", with.join(",")),

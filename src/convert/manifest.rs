@@ -72,6 +72,8 @@ pub struct RecordDescription {
     pub shape: Vec<usize>,
     /// How they were pooled: `none` or `avg`.
     pub pool: Cow<'static, str>,
+    /// How the files are compressed: `none`, `gzip` or `zlib`.
+    pub compression: Cow<'static, str>,
     /// Keys of the extra features, byte lists of one.
     pub with: Vec<String>,
 }

@@ -33,7 +33,7 @@ use crate::model::{Architecture, Weights};
 use crate::number::{counted, thousands};
 use crate::parallel;
 use crate::report::{Report, ReportFile, ReportFileError};
-use crate::tfrecord::{Extra, LayoutError};
+use crate::tfrecord::{Compression, Extra, LayoutError};
 use earlier::{Beginning, Begun, Entries};
 use output::Output;
 use plan::Plan;
@@ -104,6 +104,8 @@ pub struct Options {
     pub label_key: String,
     /// What else goes into each record.
     pub extras: Vec<Extra>,
+    /// How each file is compressed.
+    pub compression: Compression,
     /// Number of workers; the bytes do not depend on it.
     pub threads: NonZero<usize>,
 }
@@ -253,7 +255,7 @@ fn convert_images(
     done: Entries,
     watch: &mut impl Watch,
 ) -> Result<Entries, ConvertError> {
-    let mut files = RecordFiles::new(plan, output, engine.as_ref(), done);
+    let mut files = RecordFiles::new(plan, worker.compression(), output, engine.as_ref(), done);
     let images = files.images();
     let converted = parallel::ordered(
         images.len(),

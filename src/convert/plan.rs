@@ -14,7 +14,7 @@ use crate::dataset::{Dataset, ImageFile, display_path};
 pub enum Layout {
     /// `<data set>-00000-of-00010.tfrecord` and so on, each of about this many bytes.
     Shards {
-        /// Bytes that a shard aims at.
+        /// Bytes that a shard aims at, before it is compressed.
         target: u64,
     },
     /// The same, so many of them; fewer where there are not so many images.

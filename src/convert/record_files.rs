@@ -11,7 +11,7 @@ use super::plan::{Layout, Plan};
 use crate::engine::FeatureExtractor;
 use crate::hashing::Hashing;
 use crate::report::Finding;
-use crate::tfrecord::Writer;
+use crate::tfrecord::{Compression, Compressor, Writer};
 use crate::whole_file::WholeFile;
 
 /// Writes one file after the other; each gets its name when its last image is through.
@@ -19,6 +19,7 @@ pub(super) struct RecordFiles<'a> {
     plan: &'a Plan,
     output: &'a mut Output,
     engine: (&'static str, Option<&'static str>),
+    compression: Compression,
     /// Files to write, as indices into the plan.
     pending: VecDeque<usize>,
     open: Option<Open>,
@@ -28,15 +29,21 @@ pub(super) struct RecordFiles<'a> {
 /// The file that is being written.
 struct Open {
     index: usize,
-    writer: Writer<Hashing<WholeFile>>,
+    writer: Writer<Compressor<Hashing<WholeFile>>>,
     findings: Vec<Finding>,
 }
 
 impl<'a> RecordFiles<'a> {
     /// All files of `plan` but those in `done`, with features that `engine` computes.
-    pub(super) fn new(plan: &'a Plan, output: &'a mut Output, engine: &dyn FeatureExtractor, done: Entries) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan,
+        compression: Compression,
+        output: &'a mut Output,
+        engine: &dyn FeatureExtractor,
+        done: Entries,
+    ) -> Self {
         let pending = (0..plan.files.len()).filter(|index| !done.contains_key(index)).collect();
-        Self { plan, output, engine: (engine.name(), engine.isa()), pending, open: None, done }
+        Self { plan, output, engine: (engine.name(), engine.isa()), compression, pending, open: None, done }
     }
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
@@ -80,14 +87,16 @@ impl<'a> RecordFiles<'a> {
     fn begin(&mut self) -> Result<Open, ConvertError> {
         let index = self.pending.pop_front().expect("the plan holds every image");
         let file = self.output.begin(&self.plan.files[index].path)?;
-        Ok(Open { index, writer: Writer::new(Hashing::new(file)), findings: Vec::new() })
+        let writer = Writer::new(Compressor::new(self.compression, Hashing::new(file)));
+        Ok(Open { index, writer, findings: Vec::new() })
     }
 
     fn end(&mut self, Open { index, writer, findings }: Open) -> Result<(), ConvertError> {
         let planned = &self.plan.files[index];
         let records = writer.records();
         let path = self.output.path(&planned.path);
-        let (file, bytes, sha256) = writer.finish().map_err(OutputError::write(&path))?.finish();
+        let hashed = writer.finish().and_then(Compressor::finish).map_err(OutputError::write(&path))?;
+        let (file, bytes, sha256) = hashed.finish();
         // A shard's name promises that all its siblings exist; a rejected image promises nothing.
         let is_wanted = records > 0 || self.plan.layout != Layout::PerImage;
         let (engine, isa) = self.engine;

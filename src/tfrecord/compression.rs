@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde::Serialize;
 
 use super::framing;
@@ -48,6 +49,18 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// The word that is typed for it: `gzip`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zlib => "zlib",
+        }
+    }
+}
+
 impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -55,6 +68,59 @@ impl fmt::Display for Compression {
             Self::Gzip => "gzip",
             Self::Zlib => "zlib",
         })
+    }
+}
+
+/// Compresses what is written on its way to another writer. The same data gives the same bytes: no time and no name go into
+/// the header.
+#[derive(Debug)]
+pub enum Compressor<W: Write> {
+    /// Hands on what it gets.
+    None(W),
+    /// RFC 1952.
+    Gzip(GzEncoder<W>),
+    /// RFC 1950.
+    Zlib(ZlibEncoder<W>),
+}
+
+impl<W: Write> Compressor<W> {
+    /// Begins a stream into `inner`, at zlib's own default level.
+    pub fn new(compression: Compression, inner: W) -> Self {
+        match compression {
+            Compression::None => Self::None(inner),
+            Compression::Gzip => Self::Gzip(GzEncoder::new(inner, flate2::Compression::default())),
+            Compression::Zlib => Self::Zlib(ZlibEncoder::new(inner, flate2::Compression::default())),
+        }
+    }
+
+    /// Ends the stream and hands the underlying writer back.
+    ///
+    /// # Errors
+    /// What the underlying writer says.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            Self::None(inner) => Ok(inner),
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Zlib(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Compressor<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::None(inner) => inner.write(data),
+            Self::Gzip(encoder) => encoder.write(data),
+            Self::Zlib(encoder) => encoder.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // A flush inside a stream would only make it longer; its end flushes everything.
+        match self {
+            Self::None(inner) => inner.flush(),
+            Self::Gzip(_) | Self::Zlib(_) => Ok(()),
+        }
     }
 }
 
@@ -90,10 +156,6 @@ pub fn stretches(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<S
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::write::{GzEncoder, ZlibEncoder};
-
     use super::*;
     use crate::tfrecord::Writer;
 

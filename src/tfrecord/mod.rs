@@ -13,7 +13,7 @@ mod reader;
 mod scan;
 mod writer;
 
-pub use compression::{Compression, open, stretches};
+pub use compression::{Compression, Compressor, open, stretches};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;

@@ -1,6 +1,7 @@
 //! `petrec convert`: which records and files there are, in which order, with what in them.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use super::places::{photos, repository};
@@ -127,6 +128,31 @@ fn there_are_as_many_shards_as_asked_for_and_no_more_than_images() {
     assert_eq!((shards(four.path()), shards(many.path())), (4, 15));
     let refused = convert_photos(four.path(), &["--layout", "per-image", "--shards", "4"]);
     refused.refused(2, &["--shards does not go with --layout per-image"]);
+}
+
+#[test]
+fn compressed_files_hold_the_same_records() {
+    let plain = temporary();
+    convert_photos(plain.path(), &["--shards", "2"]).ok();
+
+    for compression in ["gzip", "zlib"] {
+        let (out, again) = (temporary(), temporary());
+        let options = ["--shards", "2", "--compression", compression];
+        convert_photos(out.path(), &options).ok();
+        convert_photos(again.path(), &options).ok();
+
+        petrec(["verify".as_ref(), out.path().as_os_str()]).ok();
+        assert_eq!(json(&out.path().join("petrec-manifest.json"))["record"]["compression"], compression);
+        for name in names(out.path()).iter().filter(|name| name.ends_with(".tfrecord")) {
+            let mut content = Vec::new();
+            let (_, mut file) = petrec::tfrecord::open(&out.path().join(name)).expect("there");
+            file.read_to_end(&mut content).expect("readable");
+            assert!(content == fs::read(plain.path().join(name)).expect("readable"), "{compression}: {name}");
+            let bytes = |folder: &Path| fs::read(folder.join(name)).expect("readable");
+            assert!(bytes(out.path()) == bytes(again.path()), "{compression}: {name} is not the same every time");
+            assert!(bytes(out.path()).len() < content.len() / 2, "{compression}: {name}");
+        }
+    }
 }
 
 #[test]
