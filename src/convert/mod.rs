@@ -34,6 +34,7 @@ use crate::number::{counted, thousands};
 use crate::parallel;
 use crate::report::{Report, ReportFile, ReportFileError};
 use crate::tfrecord::{Compression, Extra, LayoutError};
+use crate::validate::validate;
 use earlier::{Beginning, Begun, Entries};
 use output::Output;
 use plan::Plan;
@@ -199,6 +200,12 @@ pub fn convert(
     let beginning = Beginning { dataset, plan: &plan, fingerprint: &fingerprint, out, threads: options.threads };
     let (manifest, resumed) = match beginning.begin(target.start)? {
         Begun::Finished(manifest) => {
+            let report = target.report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
+            if !report.exists() {
+                // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
+                let file = ReportFile::begin_beside(&report, out, MANIFEST_NAME, &dataset.root)?;
+                file.finish(&validate(dataset, options.accept, options.threads, |_, _| {}))?;
+            }
             let images = manifest.images;
             watch.resumed(images);
             (*manifest, images)

@@ -131,6 +131,20 @@ fn a_finished_conversion_is_told_and_left_as_it_is() {
 }
 
 #[test]
+fn a_finished_conversion_gets_the_report_that_is_missing() {
+    let (out, elsewhere) = (temporary(), temporary());
+    convert_photos(out.path(), SHARDS).ok();
+    let (before, elsewhere) = (tree(out.path()), elsewhere.path().join("report.json"));
+
+    fs::remove_file(out.path().join("petrec-report.json")).expect("removed");
+    convert_photos(out.path(), SHARDS).ok();
+    convert_photos(out.path(), &[SHARDS, &["--report", elsewhere.to_str().expect("UTF-8")]].concat()).ok();
+
+    assert!(tree(out.path()) == before);
+    assert_eq!(fs::read(elsewhere).expect("written"), before[Path::new("petrec-report.json")]);
+}
+
+#[test]
 fn a_damaged_file_of_a_finished_conversion_is_made_again() {
     let out = temporary();
     convert_photos(out.path(), SHARDS).ok();
