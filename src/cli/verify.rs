@@ -47,7 +47,10 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
         files.len(),
         vec![(); global.threads().get().min(files.len())],
         |(), index| (&files[index], verify::check(&files[index])),
-        |(file, checked)| findings.add(file, &checked, command),
+        |(file, checked)| {
+            findings.add(file, &checked, command);
+            Ok::<_, anyhow::Error>(())
+        },
     )?;
 
     let mut out = io::stdout().lock();
@@ -62,11 +65,11 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
 
 impl Findings {
     /// Tells what is wrong with a file, and salvages what is not, if that is wanted.
-    fn add(&mut self, file: &RecordFile, checked: &Checked, command: &Verify) -> anyhow::Result<()> {
+    fn add(&mut self, file: &RecordFile, checked: &Checked, command: &Verify) {
         self.records += checked.records;
         self.lost_bytes += checked.lost;
         if checked.problems.is_empty() {
-            return Ok(());
+            return;
         }
         self.bad_files += 1;
         for problem in &checked.problems {
@@ -74,7 +77,9 @@ impl Findings {
         }
         let is_damaged = checked.problems.iter().any(Problem::is_damage);
         let salvage = command.salvage.as_deref().filter(|_| is_damaged);
-        let salvaged = salvage.map(|folder| verify::salvage(file, folder)).transpose()?;
+        // What cannot be salvaged is no reason to leave the other files unread.
+        let salvaged =
+            salvage.and_then(|folder| verify::salvage(file, folder).inspect_err(|error| say(&error.to_string())).ok());
         if let Some(Salvaged { path, records }) = &salvaged {
             let records = counted(usize::try_from(*records).unwrap_or(usize::MAX), "intact record");
             say(&format!("{}: {records} salvaged to {}", display_path(&file.path), display_path(path)));
@@ -89,7 +94,6 @@ impl Findings {
                 records: salvaged.records,
             }),
         });
-        Ok(())
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {

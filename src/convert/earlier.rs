@@ -70,6 +70,10 @@ impl Beginning<'_> {
                     entries
                 }
                 None => {
+                    // An entry comes before its file: where the journal has none, no file of ours can be there. Files
+                    // that are there all the same are another conversion's, whose journal was lost.
+                    let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
+                    Content::refuse_strangers(self.out, &ours.map(Path::to_path_buf).collect())?;
                     self.write_journal(&mut output, &head, &[])?;
                     Vec::new()
                 }
@@ -103,7 +107,8 @@ impl Beginning<'_> {
         }
     }
 
-    /// What the journal of a finished conversion held; nothing of files whose images' findings are not known any more.
+    /// What the journal of a finished conversion held. Where the findings of a file's images are not known any more, the
+    /// entry has none: it names the file, and the file is made again.
     fn entries_of(&self, manifest: Manifest) -> Vec<Entry> {
         #[derive(Deserialize)]
         struct Found {
@@ -114,9 +119,10 @@ impl Beginning<'_> {
         let findings = findings.filter(|findings| findings.len() == self.dataset.images.len()).unwrap_or_default();
         let mut files: BTreeMap<_, _> = manifest.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let entry = |(index, planned): (usize, &PlannedFile)| {
-            let findings = findings.get(planned.images.clone())?.to_vec();
+            let findings = findings.get(planned.images.clone()).map(<[_]>::to_vec).unwrap_or_default();
             let file = files.remove(&planned.name());
-            let needs_none = || findings.iter().all(|finding| finding.verdict == Verdict::Rejected);
+            let needs_none =
+                || !findings.is_empty() && findings.iter().all(|finding| finding.verdict == Verdict::Rejected);
             (file.is_some() || needs_none()).then_some(Entry { index, file, findings })
         };
         self.plan.files.iter().enumerate().filter_map(entry).collect()
@@ -161,15 +167,17 @@ impl Beginning<'_> {
     }
 }
 
-/// Removes whatever earlier conversions left in `out`, by what their journal and manifest say.
+/// Removes whatever earlier conversions left in `out`, by what their journal and manifest say; nothing at all where there is
+/// a file that they do not name.
 fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
-    // A journal or manifest that cannot be read names no files; if there are any, they are found at the end.
+    // A journal or manifest that cannot be read names no files: if there are any, they are strangers.
     let journal = output.journal().read().ok().flatten();
     let manifest = Manifest::read(out).ok();
     let in_journal = journal.into_iter().flat_map(|earlier| earlier.entries).filter_map(|entry| entry.file);
     let files = in_journal.chain(manifest.into_iter().flat_map(|manifest| manifest.files));
     let paths: BTreeSet<PathBuf> = files.filter_map(|file| file.relative()).collect();
 
+    Content::refuse_strangers(out, &paths)?;
     sweep(out, paths.iter().map(PathBuf::as_path))?;
     for path in &paths {
         remove_if_there(&out.join(path))?;
@@ -181,7 +189,7 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     for name in [REPORT_NAME, MANIFEST_NAME] {
         remove_if_there(&out.join(name))?;
     }
-    Content::refuse_leftovers(out)
+    Ok(())
 }
 
 /// Removes the temporary files that a killed run left beside `files`.

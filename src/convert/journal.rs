@@ -87,7 +87,9 @@ impl Journal {
             // Whoever had the lock may have finished and removed the file between our two calls.
             let locked = file.try_clone().and_then(Handle::from_file).map_err(failed)?;
             if Handle::from_path(&path).is_ok_and(|named| named == locked) {
-                return Ok(Self { path, file, entries: Mutex::new(0) });
+                // What is in it is for `read` to tell; until then it may name record files.
+                let holds_something = file.metadata().map_err(failed)?.len() > 0;
+                return Ok(Self { path, file, entries: Mutex::new(usize::from(holds_something)) });
             }
         }
     }
@@ -110,14 +112,18 @@ impl Journal {
             }
         }
         let end = reader.bytes();
-        self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
 
-        let Some((head, entries @ [_, ..])) = records.split_first() else { return Ok(None) };
-        let head = serde_json::from_slice(head).map_err(foreign)?;
+        let Some((head, entries)) = records.split_first() else { return Ok(None) };
+        let head: Head = serde_json::from_slice(head).map_err(foreign)?;
+        if head.format != FORMAT {
+            return Err(OutputError::Foreign(self.path.clone()));
+        }
         let entries = entries.iter().map(|entry| serde_json::from_slice(entry)).collect::<Result<Vec<_>, _>>();
         let entries = entries.map_err(foreign)?;
+        // Only now is it certain that the file is ours to change.
+        self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
         *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = entries.len();
-        Ok(Some(Earlier { head, entries }))
+        Ok((!entries.is_empty()).then_some(Earlier { head, entries }))
     }
 
     /// Begins anew with this plan and these entries, on disk when this returns.
@@ -161,7 +167,7 @@ impl Journal {
         self.file.sync_data()
     }
 
-    /// Whether it tells of no record file.
+    /// Whether it is known to tell of no record file.
     pub(super) fn is_empty(&self) -> bool {
         *self.entries.lock().unwrap_or_else(PoisonError::into_inner) == 0
     }

@@ -29,7 +29,10 @@ pub enum ManifestError {
         reason: io::Error,
     },
     /// It is damaged, or another version's.
-    #[error("{}: not a manifest of this version of petrec: {reason}; convert again with --restart", display_path(path))]
+    #[error(
+        "{}: not a manifest of this version of petrec: {reason}; delete the folder and convert again",
+        display_path(path)
+    )]
     Foreign {
         /// The manifest.
         path: PathBuf,
@@ -138,7 +141,11 @@ impl Manifest {
     pub fn read(out: &Path) -> Result<Self, ManifestError> {
         let path = out.join(MANIFEST_NAME);
         let bytes = fs::read(&path).map_err(|reason| ManifestError::Unreadable { path: path.clone(), reason })?;
-        serde_json::from_slice(&bytes).map_err(|reason| ManifestError::Foreign { path, reason })
+        let manifest = serde_json::from_slice(&bytes).and_then(|manifest: Self| match manifest.format {
+            FORMAT => Ok(manifest),
+            other => Err(serde::de::Error::custom(format!("format {other}, not {FORMAT}"))),
+        });
+        manifest.map_err(|reason| ManifestError::Foreign { path, reason })
     }
 
     /// Records in all files.

@@ -201,7 +201,7 @@ pub fn convert(
     let (manifest, resumed) = match beginning.begin(target.start)? {
         Begun::Finished(manifest) => {
             let report = target.report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
-            if !report.exists() {
+            if target.report.is_some() || !report.exists() {
                 // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
                 let file = ReportFile::begin_beside(&report, out, MANIFEST_NAME, &dataset.root)?;
                 file.finish(&validate(dataset, options.accept, options.threads, |_, _| {}))?;

@@ -1,6 +1,6 @@
 //! The output folder: nothing in it but whole files of ours, and a journal as long as they are not all there.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::manifest::{MANIFEST_NAME, ManifestError};
 use crate::crash_point::crash_point;
 use crate::dataset::display_path;
 use crate::paths::{self, folder_of};
-use crate::whole_file::{SyncedFile, WholeFile, sync_folder, write_json};
+use crate::whole_file::{SyncedFile, WholeFile, is_temporary, sync_folder, write_json};
 
 /// Why the output folder cannot be used or written.
 #[derive(Debug, Error)]
@@ -51,7 +51,7 @@ pub enum OutputError {
     #[error("{}: another petrec is converting into this folder; wait for it, or name another folder", display_path(.0))]
     InUse(PathBuf),
     /// The journal is another version's.
-    #[error("{}: not a journal of this version of petrec; finish with the version that began, or start anew with --restart", display_path(.0))]
+    #[error("{}: not a journal of this version of petrec; finish with the version that began, or name another folder", display_path(.0))]
     Foreign(PathBuf),
     /// The manifest is another version's, or damaged.
     #[error(transparent)]
@@ -97,16 +97,26 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// Refuses a folder in which, after all of ours is gone, something is left that could pass for a record file.
-    pub(super) fn refuse_leftovers(out: &Path) -> Result<(), OutputError> {
-        let is_harmless = |name: &OsString| {
-            // Reports may lie there, under names that end in .json only.
-            name == JOURNAL_NAME || Path::new(name).extension().is_some_and(|extension| extension == "json")
-        };
-        match names(out)?.into_iter().find(|name| !is_harmless(name)) {
-            Some(found) => Err(OutputError::NotEmpty { out: out.into(), found }),
-            None => Ok(()),
+    /// Refuses a folder that holds, in itself or in the folders of `ours`, any file but `ours` (paths below it), temporary
+    /// files, the journal, and what ends in `.json`, as reports do. Changes nothing.
+    pub(super) fn refuse_strangers(out: &Path, ours: &BTreeSet<PathBuf>) -> Result<(), OutputError> {
+        let folders: BTreeSet<&Path> = ours.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+        for folder in folders.into_iter().chain([Path::new("")]) {
+            for name in names(&out.join(folder))? {
+                let path = folder.join(&name);
+                let is_report = || folder == Path::new("") && path.extension().is_some_and(|ending| ending == "json");
+                let leads_to_ours = || ours.iter().any(|our| our != &path && our.starts_with(&path));
+                if !(ours.contains(&path)
+                    || name == JOURNAL_NAME
+                    || is_temporary(&name)
+                    || is_report()
+                    || leads_to_ours())
+                {
+                    return Err(OutputError::NotEmpty { out: out.into(), found: path.into_os_string() });
+                }
+            }
         }
+        Ok(())
     }
 
     /// Looks into `out` and changes nothing. What is not ours is an error.
@@ -291,7 +301,7 @@ fn remove_folders(folders: &[PathBuf]) {
     }
 }
 
-/// Refuses a folder in or around the data set.
+/// Refuses a folder that is, or lies inside, the data set.
 pub(super) fn refuse_inside(out: &Path, dataset: &Path) -> Result<(), OutputError> {
     if paths::contains(dataset, out) {
         return Err(OutputError::InsideDataset { out: out.into(), dataset: dataset.into() });

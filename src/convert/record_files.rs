@@ -6,7 +6,7 @@ use super::ConvertError;
 use super::earlier::Entries;
 use super::journal::Entry;
 use super::manifest::WrittenFile;
-use super::output::{Output, OutputError};
+use super::output::{Output, OutputError, remove_if_there};
 use super::plan::{Layout, Plan};
 use crate::engine::FeatureExtractor;
 use crate::hashing::Hashing;
@@ -108,6 +108,10 @@ impl<'a> RecordFiles<'a> {
             engine: engine.into(),
             isa: isa.map(Into::into),
         });
+        if !is_wanted {
+            // An image that was good once may have left one.
+            remove_if_there(&path)?;
+        }
         let entry = Entry { index, file: written, findings };
         self.output.commit(&planned.path, is_wanted.then_some(file), entry.clone())?;
         self.done.insert(index, entry);

@@ -51,6 +51,9 @@ impl<R: Read + Seek> Scanner<R> {
     }
 
     fn read_stretch(&mut self) -> io::Result<Option<Stretch>> {
+        if self.offset >= self.length {
+            return Ok(None); // what was added to the file since is for the next look at it
+        }
         let damage = match Reader::new(&mut self.inner).next() {
             None => return Ok(None),
             Some(Ok(data)) => {

@@ -340,3 +340,63 @@ fn an_error_keeps_what_is_done_and_takes_back_what_is_not() {
     convert_photos(out.path(), SHARDS).ok();
     assert!(tree(out.path()) == tree(whole.path()));
 }
+
+#[test]
+fn a_journal_of_another_version_is_refused_and_kept() {
+    let (data, out) = (repository("examples/photos"), temporary());
+    killed_conversion(&data, out.path(), SHARDS, 25);
+    let mut journal = petrec::tfrecord::Writer::new(Vec::new());
+    journal.write(br#"{"format":99,"plan":{},"images":[]}"#).expect("a Vec takes everything");
+    fs::write(out.path().join(JOURNAL), journal.finish().expect("a Vec takes everything")).expect("writable");
+    let before = tree(out.path());
+
+    for more in [SHARDS, &[SHARDS, &["--restart"]].concat()] {
+        let run = convert(&data, out.path(), more);
+
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert_eq!(tree(out.path()), before, "nothing is removed");
+    }
+    let run = convert(&data, out.path(), SHARDS);
+    assert!(run.stderr.contains("not a journal of this version"), "{}", run.stderr);
+}
+
+#[test]
+fn restart_beside_what_cannot_be_told_to_be_ours_removes_nothing() {
+    let (data, out) = (repository("examples/photos"), temporary());
+    convert(&data, out.path(), SHARDS).ok();
+    let manifest = out.path().join("petrec-manifest.json");
+    let whole = fs::read(&manifest).expect("readable");
+    fs::write(&manifest, "{}").expect("writable");
+    let before = tree(out.path());
+
+    let run = convert(&data, out.path(), &[SHARDS, &["--restart"]].concat());
+
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert_eq!(tree(out.path()), before);
+
+    fs::write(&manifest, whole).expect("writable");
+    fs::write(out.path().join("notes.txt"), "mine").expect("writable");
+    let before = tree(out.path());
+    let run = convert(&data, out.path(), &[SHARDS, &["--restart"]].concat());
+    assert!(run.code == Some(1) && run.stderr.contains("notes.txt"), "{}", run.stderr);
+    assert_eq!(tree(out.path()), before);
+}
+
+#[test]
+fn a_repair_that_fails_without_the_old_report_can_be_taken_up_again() {
+    let (data, out, elsewhere) = (repository("examples/photos"), temporary(), temporary());
+    let report = elsewhere.path().join("r.json");
+    let named = |report: &Path| [SHARDS, &["--report", report.to_str().expect("UTF-8")]].concat().join("\n");
+    let run = |report: &Path| convert(&data, out.path(), &named(report).lines().collect::<Vec<_>>());
+    run(&report).ok();
+    let whole = tree(out.path());
+    let shard = whole.keys().find(|name| name.to_string_lossy().contains("tfrecord")).expect("a shard");
+    fs::remove_file(out.path().join(shard)).expect("removable");
+
+    let failed = run(Path::new("/no/such/folder/r.json"));
+    let repaired = run(&report);
+
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    repaired.ok();
+    assert_eq!(tree(out.path()), whole);
+}
