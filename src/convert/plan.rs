@@ -41,6 +41,9 @@ pub enum PlanError {
         /// The file both would be written to.
         record: PathBuf,
     },
+    /// A record file would get a name that the manifest cannot hold.
+    #[error("{}: the name is not UTF-8, so that no manifest could name its record file: rename it, or convert with --layout shards", display_path(.0))]
+    NotUtf8(PathBuf),
 }
 
 /// One record file.
@@ -106,8 +109,9 @@ fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
         name.push(".tfrecord");
         let class = dataset.class_of(file).unwrap_or_default();
         let path: PathBuf = [class.as_ref(), "TFRecord".as_ref(), name.as_os_str()].iter().collect();
+        let Some(name) = path.to_str() else { return Err(PlanError::NotUtf8(file.relative.clone())) };
         // Names that differ in case only are one file on Windows and macOS.
-        let key = path.to_str().map_or_else(|| path.clone(), |path| path.to_lowercase().into());
+        let key = PathBuf::from(name.to_lowercase());
         if let Some(first) = taken.insert(key, index) {
             let first = dataset.images[first].relative.clone();
             return Err(PlanError::SameName { first, second: file.relative.clone(), record: path });

@@ -214,6 +214,24 @@ fn rejected_images_change_the_exit_code_only_when_asked() {
     assert!(out.path().join("petrec-manifest.json").exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_for_each_image_needs_names_that_the_manifest_can_hold() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (data, out) = (data_set(&[("Cat/a.jpg", "Cat/chelsea.jpg")]), temporary());
+    let odd = data.path().join("Cat").join(OsStr::from_bytes(b"\xff.jpg"));
+    fs::rename(data.path().join("Cat/a.jpg"), odd).expect("renamed");
+    let convert = |layout: &str| {
+        let options = ["convert", "--model=efficientnet-lite0", layout].map(AsRef::as_ref);
+        petrec(options.into_iter().chain([data.path().as_os_str(), out.path().as_os_str()]))
+    };
+
+    convert("--layout=per-image").refused(1, &["is not UTF-8", "--layout shards"]);
+    convert("--layout=shards").ok();
+}
+
 #[test]
 fn odd_file_names_keep_their_places_and_their_bytes() {
     let odd = ["Cat/a b.jpg", "Cat/l\u{e9}on.jpg", "Cat/two\nlines.jpg", "Cat/\u{1f408}.JPEG"];
