@@ -187,15 +187,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tfrecord::Writer;
-
-    fn file_of(records: &[&[u8]]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
-        for record in records {
-            writer.write(record).expect("a Vec takes everything");
-        }
-        writer.finish().expect("a Vec takes everything")
-    }
+    use crate::tfrecord::writer::file_of;
 
     /// The records before the first error, and that error.
     fn read(file: &[u8]) -> (Vec<Vec<u8>>, Option<ReadError>) {

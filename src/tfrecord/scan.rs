@@ -150,15 +150,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::tfrecord::Writer;
-
-    fn file_of(records: &[&[u8]]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
-        for record in records {
-            writer.write(record).expect("a Vec takes everything");
-        }
-        writer.finish().expect("a Vec takes everything")
-    }
+    use crate::tfrecord::writer::file_of;
 
     /// The intact records, and place and length of what lies between.
     fn scan(file: &[u8]) -> (Vec<Vec<u8>>, Vec<(u64, u64)>) {

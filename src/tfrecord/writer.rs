@@ -53,6 +53,16 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// A record file of these records, for tests.
+#[cfg(test)]
+pub(super) fn file_of(records: &[&[u8]]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for record in records {
+        writer.write(record).expect("a Vec takes everything");
+    }
+    writer.finish().expect("a Vec takes everything")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
