@@ -16,11 +16,7 @@ pub(super) struct Ahead<'a> {
 impl<'a> Ahead<'a> {
     /// What the rest of `block` reads, up to the first panel of its `project`.
     pub(super) fn new(block: &'a BlockPlan) -> Self {
-        let (expand, pieces_per_panel) = match &block.widen {
-            Widen::Expand(expand) => (expand, block.side),
-            Widen::ExpandMap(expand) => (expand, 1),
-            Widen::Stem(_) | Widen::Copy => return Self { rest: [&[]; 5], piece: 0 },
-        };
+        let Widen::Expand(expand) = &block.widen else { return Self { rest: [&[]; 5], piece: 0 } };
         let [reduce, gate] = (block.squeeze_excite.as_ref())
             .map_or([&[][..]; 2], |layers| [&layers.reduce.weights, &layers.expand.weights]);
         let rest = [
@@ -30,7 +26,7 @@ impl<'a> Ahead<'a> {
             gate,
             &block.project.weights[block.project.panels[0].weights.clone()],
         ];
-        let pieces = expand.panels.len() * pieces_per_panel;
+        let pieces = expand.panels.len() * block.side.div_ceil(block.band.rows);
         let piece = rest.iter().map(|part| part.len()).sum::<usize>().div_ceil(pieces).next_multiple_of(LINE);
         Self { rest, piece }
     }

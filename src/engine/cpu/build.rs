@@ -3,7 +3,7 @@
 use super::super::EngineError;
 use super::kernels::{Act, Simd};
 use super::pack::{Dense, Depthwise, Gain, padded};
-use super::plan::{BlockPlan, COLORS, MAX_STEM, Plan, SqueezeExcite, Stem, Widen};
+use super::plan::{Band, BlockPlan, COLORS, MAX_STEM, Plan, SqueezeExcite, Stem, Widen};
 use crate::model::{Block, Convolution, Network, Padding, Tensor, Weights};
 
 impl Plan {
@@ -27,7 +27,7 @@ impl Plan {
         for block in &network.blocks {
             let widen = match (stem.take(), &block.expand) {
                 (Some(stem), _) => Widen::Stem(stem),
-                (None, Some(conv)) => expand::<S>(builder.dense::<S>(conv, builder.of_values()), side),
+                (None, Some(conv)) => Widen::Expand(builder.dense::<S>(conv, builder.of_values())),
                 (None, None) => Widen::Copy,
             };
             let plan = builder.block::<S>(block, widen, side, channels);
@@ -36,20 +36,6 @@ impl Plan {
         }
         let head = builder.dense::<S>(&network.head, builder.of_values());
         Ok(Self { side: network.side, act: builder.act, blocks, head, feature: network.feature_shape() })
-    }
-}
-
-/// Bytes that a panel's whole map may take: half of a small L1 cache.
-const MAP_LIMIT: usize = 16 << 10;
-
-/// Row by row, unless that leaves most tiles unfilled and the whole map of a panel is small: 7 pixels in tiles of 6 are
-/// 4 + 3, and 49 are 6 + 6 + 6 + 6 + 5 + 5 + 5 + 5 + 5.
-fn expand<S: Simd>(dense: Dense, side: usize) -> Widen {
-    let rows = S::tile_rows(dense.panels[0].shape);
-    if side.is_multiple_of(rows) || side * side * S::PITCH * size_of::<f32>() > MAP_LIMIT {
-        Widen::Expand(dense)
-    } else {
-        Widen::ExpandMap(dense)
     }
 }
 
@@ -107,6 +93,7 @@ impl Builder<'_, '_> {
         let input = if matches!(widen, Widen::Copy) { 1.0 } else { activated };
         let (weight, bias) = (self.weights)(conv);
         let gain = Gain { input, output: Gain::before(self.act) };
+        let padding = self.padding.amounts(side, conv.kernel, conv.stride);
         let mean = 1.0 / (side_out * side_out) as f64;
         let reduce = Gain { input: activated * mean, output: Gain::before(self.act) };
         let expand = Gain { input: activated, output: Gain::LOGISTIC };
@@ -122,7 +109,8 @@ impl Builder<'_, '_> {
             residual: block.residual,
             side,
             side_out,
-            padding: self.padding.amounts(side, conv.kernel, conv.stride),
+            padding,
+            band: Band::new(side, padding.0 + side + padding.1, S::PITCH, conv.kernel),
             channels_in,
         }
     }

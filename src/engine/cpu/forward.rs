@@ -1,12 +1,12 @@
 //! One picture through the network.
 //!
-//! A block's widened map never exists as a whole. For one panel of channels at a time, the rows that the depthwise
-//! convolution needs are computed into a ring of as many rows as its kernel has, small enough for the L1 or L2 cache:
+//! A block's widened map never exists as a whole. For one panel of channels at a time, a band of as many rows as fit into
+//! the L1 cache, the whole map if it does, is computed into a ring that still holds what the kernel needs of the rows before:
 //!
 //! ```text
-//!   block input --expand--> ring: row 5 | row 6 | row 2 | row 3 | row 4     (kernel 5: rows 2 to 6 make output row 4)
+//!   block input --expand--> ring: row 8 | row 9 | row 4 | row 5 | row 6 | row 7      (bands of two rows, kernel 5)
 //!                             |
-//!                             +--depthwise--> output row 4 of these channels, and their sums for squeeze-excite
+//!                             +--depthwise--> output rows 6 and 7 of these channels, and their sums for squeeze-excite
 //! ```
 //!
 //! Then squeeze-excite turns the sums into one factor per channel, and `project` reads the filtered map.
@@ -15,7 +15,7 @@ use std::mem;
 
 use super::ahead::Ahead;
 use super::kernels::{
-    Act, DepthwiseRow, MAX_KERNEL, Output, Pixels, Simd, depthwise_row, logistic, multiply, scale_channels, scale_rows,
+    Act, DepthwiseRows, Output, Pixels, Place, Simd, depthwise, logistic, multiply, scale_channels, scale_rows,
 };
 use super::pack::{Dense, Gain, padded};
 use super::plan::{BlockPlan, Plan, SqueezeExcite};
@@ -55,46 +55,40 @@ fn filter<S: Simd>(
     picture: &[f32],
     mut lap: impl FnMut(Part),
 ) {
-    let Scratch { input, wide, ring, room, pool, .. } = scratch;
+    let Scratch { input, wide, ring, picture: room, pool, .. } = scratch;
     let layer = &block.depthwise;
-    let (before, _) = block.padding;
+    let mut ring = Ring::new(ring, block.band.slots, block.columns(), S::PITCH, block.padding);
     let mut ahead = Ahead::new(block);
     pool[..layer.channels].fill(0.0);
     for (number, panel) in layer.panels.iter().enumerate() {
-        let mut ring = Ring::new(ring, layer.kernel, block.columns(), panel.step, block.padding);
         let mut source = Source::new(plan, block, input, picture, room);
-        let mut filled = 0;
-        for y_out in 0..block.side_out {
-            // Kernel row `k` reads row `top + k - before` of the map, where there is one.
-            let top = y_out * layer.stride;
-            let end = (top + layer.kernel - before).min(block.side);
-            let output = &mut wide[y_out * block.side_out * layer.channels + panel.first..];
-            while filled < end {
-                let row = &mut ring.row_mut(filled)[before * panel.step..];
-                source.row(simd, filled, number, panel, row, &mut ahead);
-                filled += 1;
-            }
+        let (mut filled, mut done) = (0, 0);
+        while done < block.side_out {
+            let rows = filled..(filled + block.band.rows).min(block.side);
+            filled = rows.end;
+            source.rows(simd, rows, (number, panel), &mut ring, &mut ahead);
             lap(Part::Widen);
-            let first = before.saturating_sub(top);
-            let count = end + before - top - first;
-            let mut rows = [(0, &[][..]); MAX_KERNEL];
-            for (row, k) in rows.iter_mut().zip(first..first + count) {
-                *row = (k, ring.row(top + k - before));
+            let ready = block.ready(filled);
+            if done == ready {
+                continue;
             }
             let mut sums = [0.0; MAX_PANEL];
-            let row = DepthwiseRow {
+            let rows = DepthwiseRows {
                 layer,
                 panel,
-                rows: &rows[..count],
+                ring: &ring,
+                map: (block.side, block.padding.0),
                 act: plan.act,
-                output,
+                rows: done..ready,
+                output: &mut wide[done * block.side_out * layer.channels + panel.first..],
                 count: block.side_out,
                 sums: &mut sums,
             };
-            depthwise_row(simd, row);
+            depthwise(simd, rows);
             for (total, sum) in pool[panel.first..][..panel.width()].iter_mut().zip(sums) {
                 *total += sum;
             }
+            done = ready;
             lap(Part::Depthwise);
         }
     }
@@ -169,7 +163,7 @@ impl<'a> Pointwise<'a> {
             let pixels = Pixels { segments: &[input], length: layer.inputs, step, count: pixels };
             let values = &mut output[panel.first..];
             let residual = residual.map(|residual| &residual[panel.first..]);
-            let output = Output { values, step: layer.channels, act, residual };
+            let output = Output { values, place: Place::Step(layer.channels), act, residual };
             let ahead = layer.panels.get(number + 1).map_or(&[][..], |next| &weights[next.weights.clone()]);
             multiply(simd, pixels, layer, weights, number, output, ahead);
         }

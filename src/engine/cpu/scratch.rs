@@ -15,8 +15,8 @@ pub(super) struct Scratch {
     pub(super) wide: Aligned,
     /// The rows of one panel that the depthwise convolution is about to read.
     pub(super) ring: Aligned,
-    /// The rows of the picture that the stem is about to read, or the whole map of one panel.
-    pub(super) room: Aligned,
+    /// The rows of the picture that the stem is about to read.
+    pub(super) picture: Aligned,
     /// Sums, and later factors, of the channels.
     pub(super) pool: Aligned,
     /// The squeezed channels.
@@ -33,10 +33,9 @@ impl Scratch {
         let map = plan.largest(BlockPlan::narrow_map).max(height * width * plan.head.channels);
         let wide = plan.largest(|block| block.depthwise.channels);
         let widest = |block: &BlockPlan| block.depthwise.panels.iter().map(|panel| panel.step).max().unwrap_or(0);
-        let ring = plan.largest(|block| (block.depthwise.kernel * block.columns()) * widest(block));
-        let room = plan.largest(|block| match &block.widen {
+        let ring = plan.largest(|block| block.band.slots * block.columns() * widest(block));
+        let picture = plan.largest(|block| match &block.widen {
             Widen::Stem(stem) => (stem.kernel + 1) * stem.columns(plan.side, block.side) * COLORS,
-            Widen::ExpandMap(_) => block.side * block.side * widest(block),
             Widen::Expand(_) | Widen::Copy => 0,
         });
         let squeezed = |block: &BlockPlan| block.squeeze_excite.as_ref().map_or(0, |layers| layers.reduce.channels);
@@ -45,7 +44,7 @@ impl Scratch {
             output: Aligned::zeros(map),
             wide: Aligned::zeros(plan.largest(BlockPlan::wide_map)),
             ring: Aligned::zeros(ring),
-            room: Aligned::zeros(room),
+            picture: Aligned::zeros(picture),
             pool: Aligned::zeros(wide),
             squeezed: Aligned::zeros(plan.largest(squeezed)),
             gates: Aligned::zeros(wide),

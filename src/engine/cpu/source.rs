@@ -1,7 +1,9 @@
 //! The rows that a block's depthwise convolution reads, made from top to bottom, one panel of channels at a time.
 
+use std::ops::Range;
+
 use super::ahead::Ahead;
-use super::kernels::{Act, Output, Pixels, Simd, multiply};
+use super::kernels::{Act, Output, Pixels, Place, Simd, multiply};
 use super::pack::Panel;
 use super::plan::{BlockPlan, COLORS, MAX_STEM, Plan, Stem, Widen};
 use super::ring::Ring;
@@ -12,20 +14,12 @@ pub(super) struct Source<'a> {
     act: Act,
     /// The block's input.
     input: &'a [f32],
-    made: Made<'a>,
-}
-
-/// What is kept from one row to the next.
-enum Made<'a> {
     /// The picture's rows, where the block is the one after the stem.
-    Picture(PictureRows<'a>),
-    /// The panel's whole map, without padding, made with its first row.
-    Map(&'a mut [f32]),
-    Nothing,
+    picture: Option<PictureRows<'a>>,
 }
 
 impl<'a> Source<'a> {
-    /// `input` is the block's, `picture` the network's, `room` is for what is kept.
+    /// `input` is the block's, `picture` the network's, `room` is for the rows of the picture.
     pub(super) fn new(
         plan: &Plan,
         block: &'a BlockPlan,
@@ -33,52 +27,52 @@ impl<'a> Source<'a> {
         picture: &'a [f32],
         room: &'a mut [f32],
     ) -> Self {
-        let made = match &block.widen {
-            Widen::Stem(stem) => Made::Picture(PictureRows::new(stem, plan.side, block.side, picture, room)),
-            Widen::ExpandMap(_) => Made::Map(room),
-            Widen::Expand(_) | Widen::Copy => Made::Nothing,
+        let picture = match &block.widen {
+            Widen::Stem(stem) => Some(PictureRows::new(stem, plan.side, block.side, picture, room)),
+            Widen::Expand(_) | Widen::Copy => None,
         };
-        Self { block, act: plan.act, input, made }
+        Self { block, act: plan.act, input, picture }
     }
 
-    /// Writes row `y` of the panel with that number to `row`, whose pixels are `panel.step` values apart. The rows are asked
-    /// for from the first to the last. With each product the next piece of `ahead` is brought to the cache on the side.
-    pub(super) fn row<S: Simd>(
+    /// Makes these rows of the panel with that number in `ring`. They are asked for from the first to the last. With each
+    /// product the next piece of `ahead` is brought to the cache on the side.
+    pub(super) fn rows<S: Simd>(
         &mut self,
         simd: S,
-        y: usize,
-        number: usize,
-        panel: &Panel,
-        row: &mut [f32],
+        rows: Range<usize>,
+        (number, panel): (usize, &Panel),
+        ring: &mut Ring<'_>,
         ahead: &mut Ahead<'_>,
     ) {
-        let BlockPlan { side, channels_in, .. } = *self.block;
-        let output = |values| Output { values, step: panel.step, act: self.act, residual: None };
-        match (&self.block.widen, &mut self.made) {
-            (Widen::Stem(stem), Made::Picture(picture)) => {
-                let (segments, ahead) = picture.of(y);
+        let BlockPlan { side, channels_in, padding: (before, _), .. } = *self.block;
+        let row = ring.row_len();
+        let count = rows.len();
+        let values = &mut ring.rows_mut(rows.clone())[before * panel.step..];
+        match (&self.block.widen, &mut self.picture) {
+            (Widen::Stem(stem), Some(picture)) => {
                 let (length, step) = (stem.kernel * COLORS, stem.stride * COLORS);
-                let pixels = Pixels { segments: &segments[..stem.kernel], length, step, count: side };
-                multiply(simd, pixels, &stem.dense, &stem.dense.weights, number, output(row), ahead);
+                for (y, values) in rows.zip(values.chunks_mut(row)) {
+                    let (segments, ahead) = picture.of(y);
+                    let pixels = Pixels { segments: &segments[..stem.kernel], length, step, count: side };
+                    let output = Output { values, place: Place::Step(panel.step), act: self.act, residual: None };
+                    multiply(simd, pixels, &stem.dense, &stem.dense.weights, number, output, ahead);
+                }
             }
             (Widen::Expand(dense), _) => {
-                let segments = [&self.input[y * side * channels_in..]];
-                let pixels = Pixels { segments: &segments, length: dense.inputs, step: channels_in, count: side };
-                multiply(simd, pixels, dense, &dense.weights, number, output(row), ahead.next());
-            }
-            (Widen::ExpandMap(dense), Made::Map(map)) => {
-                let length = side * panel.step;
-                let map = &mut map[..side * length];
-                if y == 0 {
-                    let count = side * side;
-                    let pixels = Pixels { segments: &[self.input], length: dense.inputs, step: channels_in, count };
-                    multiply(simd, pixels, dense, &dense.weights, number, output(map), ahead.next());
-                }
-                row[..length].copy_from_slice(&map[y * length..][..length]);
+                let segments = [&self.input[rows.start * side * channels_in..]];
+                let count = count * side;
+                let pixels = Pixels { segments: &segments, length: dense.inputs, step: channels_in, count };
+                let place = match self.block.band.rows {
+                    1 => Place::Step(panel.step),
+                    _ => Place::Listed(&self.block.band.places),
+                };
+                let output = Output { values, place, act: self.act, residual: None };
+                multiply(simd, pixels, dense, &dense.weights, number, output, ahead.next());
             }
             _ => {
-                let pixels = self.input[y * side * channels_in..].chunks_exact(channels_in).take(side);
-                for (pixel, to) in pixels.zip(row.chunks_exact_mut(panel.step)) {
+                let pixels = self.input[rows.start * side * channels_in..].chunks_exact(channels_in);
+                let rows = values.chunks_mut(row).flat_map(|row| row.chunks_mut(panel.step).take(side));
+                for (to, pixel) in rows.zip(pixels) {
                     to[..panel.width()].copy_from_slice(&pixel[panel.first..][..panel.width()]);
                 }
             }
@@ -111,7 +105,7 @@ impl<'a> PictureRows<'a> {
         let Stem { kernel, stride, before, .. } = *self.stem;
         let (top, length) = (y * stride, self.side * COLORS);
         while self.filled < (top + kernel - before).min(self.side) {
-            let row = &mut self.ring.row_mut(self.filled)[before * COLORS..][..length];
+            let row = &mut self.ring.rows_mut(self.filled..self.filled + 1)[before * COLORS..][..length];
             row.copy_from_slice(&self.picture[self.filled * length..][..length]);
             self.filled += 1;
         }

@@ -1,6 +1,6 @@
 //! A depthwise convolution: each channel is filtered on its own.
 //!
-//! One row of outputs is computed from the `K` rows above and below it, seven neighbouring outputs of one vector of
+//! A row of outputs is computed from the `K` rows above and below it, seven neighbouring outputs of one vector of
 //! channels at a time. Each input column is loaded once and added to all sums that it belongs to; kernel size, stride and
 //! number of outputs are constants, so that this pattern is decided when the loop is compiled:
 //!
@@ -15,60 +15,68 @@
 //!
 //! Columns left and right of the map are zeros in memory; rows above and below it are left out.
 
+use std::ops::Range;
+
 use super::activation::{Apply, Identity, Relu6, Swish};
 use super::{Act, Kernel, LANES, Shape, Simd, Vector, pieces, unrolled};
 use crate::engine::cpu::pack::{Depthwise, Panel};
+use crate::engine::cpu::ring::Ring;
 
-/// The largest kernel.
-pub(in super::super) const MAX_KERNEL: usize = 5;
 /// Outputs that are computed together: the widths of EfficientNet's maps divide by 7.
 const OUTPUTS: usize = 7;
 
-/// One row of outputs of one panel of channels.
-pub(in super::super) struct DepthwiseRow<'a> {
+/// Some rows of outputs of one panel of channels.
+pub(in super::super) struct DepthwiseRows<'a> {
     pub(in super::super) layer: &'a Depthwise,
     pub(in super::super) panel: &'a Panel,
-    /// Kernel row number and input row, for those rows of the kernel that meet the map. An input row begins with its left
-    /// padding; its columns are [`Simd::PITCH`] values apart.
-    pub(in super::super) rows: &'a [(usize, &'a [f32])],
+    /// The rows of the map that these outputs need. A row begins with its left padding; its columns are [`Simd::PITCH`]
+    /// values apart.
+    pub(in super::super) ring: &'a Ring<'a>,
+    /// Rows of the whole map, and rows of zeros above it.
+    pub(in super::super) map: (usize, usize),
     /// Applied to each sum.
     pub(in super::super) act: Act,
-    /// Begins at the panel's first channel of the row's first output; the outputs are `layer.channels` apart.
+    /// Which rows of outputs.
+    pub(in super::super) rows: Range<usize>,
+    /// Begins at the panel's first channel of the first row's first output; the outputs are `layer.channels` apart.
     pub(in super::super) output: &'a mut [f32],
-    /// Number of outputs.
+    /// Number of outputs in a row.
     pub(in super::super) count: usize,
     /// One value per channel of the panel, to which all outputs are added.
     pub(in super::super) sums: &'a mut [f32],
 }
 
-/// Computes the row.
-pub(in super::super) fn depthwise_row<S: Simd>(simd: S, row: DepthwiseRow<'_>) {
-    let DepthwiseRow { layer, panel, rows, act, output, count, sums } = row;
-    let (kernel, stride, width) = (layer.kernel, layer.stride, panel.shape.width::<S>());
+/// Computes the rows.
+pub(in super::super) fn depthwise<S: Simd>(simd: S, rows: DepthwiseRows<'_>) {
+    let DepthwiseRows { layer, panel, ring, map: (height, above), act, rows, output, count, sums } = rows;
+    let Depthwise { kernel, stride, channels, .. } = *layer;
+    let width = panel.shape.width::<S>();
     let weights = &layer.weights[panel.weights.clone()];
     let bias = &layer.bias[panel.first..][..width];
-    assert!(count > 0 && rows.len() <= MAX_KERNEL && S::PITCH >= width && layer.channels >= width);
-    let reach = ((count - 1) * stride + kernel - 1) * S::PITCH + width;
-    assert!(rows.iter().all(|(y, input)| *y < kernel && input.len() >= reach));
+    assert!(count > 0 && !rows.is_empty() && above < kernel && S::PITCH >= width && channels >= width);
+    assert!(ring.row_len() >= ((count - 1) * stride + kernel - 1) * S::PITCH + width);
+    assert_eq!(ring.values().len(), ring.slots() * ring.row_len());
     assert!(weights.len() >= kernel * kernel * S::PITCH);
-    assert!(output.len() >= (count - 1) * layer.channels + width && sums.len() >= width);
+    assert!(output.len() >= (rows.len() * count - 1) * channels + width && sums.len() >= width);
 
     let mut args = Args {
-        inputs: [std::ptr::null(); MAX_KERNEL],
-        weights: [std::ptr::null(); MAX_KERNEL],
-        rows: rows.len(),
+        ring: ring.values().as_ptr(),
+        slots: ring.slots(),
+        row: ring.row_len(),
+        height,
+        above,
+        weights: weights.as_ptr(),
         shape: panel.shape,
         bias: bias.as_ptr(),
         act,
+        rows,
         output: output.as_mut_ptr(),
-        step: layer.channels,
+        count,
+        channels,
         sums: sums.as_mut_ptr(),
+        first: 0,
         tiles: 0,
     };
-    for ((input, start), (y, values)) in args.inputs.iter_mut().zip(&mut args.weights).zip(rows) {
-        *input = values.as_ptr();
-        *start = weights[y * kernel * S::PITCH..].as_ptr();
-    }
     for (tiles, outputs) in pieces(count, OUTPUTS) {
         if tiles == 0 {
             continue;
@@ -76,11 +84,7 @@ pub(in super::super) fn depthwise_row<S: Simd>(simd: S, row: DepthwiseRow<'_>) {
         args.tiles = tiles;
         // SAFETY: the assertions above are the kernel's conditions for all outputs; the pieces add up to them.
         unsafe { dispatch(simd, kernel, stride, outputs, &args) };
-        let outputs = tiles * outputs;
-        for input in &mut args.inputs[..args.rows] {
-            *input = input.wrapping_add(outputs * stride * S::PITCH);
-        }
-        args.output = args.output.wrapping_add(outputs * layer.channels);
+        args.first += tiles * outputs;
     }
 }
 
@@ -108,23 +112,32 @@ unsafe fn dispatch<S: Simd>(simd: S, kernel: usize, stride: usize, outputs: usiz
 
 /// What the kernel needs, as pointers.
 struct Args {
-    inputs: [*const f32; MAX_KERNEL],
-    weights: [*const f32; MAX_KERNEL],
-    rows: usize,
+    ring: *const f32,
+    slots: usize,
+    /// Values of a row of the ring.
+    row: usize,
+    height: usize,
+    above: usize,
+    weights: *const f32,
     shape: Shape,
     bias: *const f32,
     act: Act,
+    rows: Range<usize>,
     output: *mut f32,
-    step: usize,
+    count: usize,
+    channels: usize,
     sums: *mut f32,
+    /// The first output of each row that is to be computed.
+    first: usize,
     tiles: usize,
 }
 
-/// `args.tiles` times `N` outputs of all channels of the panel, with a kernel of `K` x `K` and that stride.
+/// In each of `args.rows` `args.tiles` times `N` outputs of all channels of the panel, with a kernel of `K` x `K` and that
+/// stride.
 ///
 /// # Safety
-/// For the first `rows` inputs and weights, and all `tiles * N` outputs: the panel's channels at each input column that the
-/// outputs need, at each output, at bias and sums, and at each of the `K` weights of the row.
+/// The panel's channels at each column of each of the ring's slots that the outputs `first..first + tiles * N` of a row
+/// need, at each output, at bias and sums, and at each of the `K * K` weights.
 struct Tiles<'a, const K: usize, const STRIDE: usize, const N: usize>(&'a Args);
 
 impl<const K: usize, const STRIDE: usize, const N: usize> Kernel for Tiles<'_, K, STRIDE, N> {
@@ -146,15 +159,30 @@ impl<const K: usize, const STRIDE: usize, const N: usize> Tiles<'_, K, STRIDE, N
     /// That of [`Tiles`], within [`Simd::run`].
     #[inline(always)]
     unsafe fn all<S: Simd, A: Apply>(&self) {
-        let Args { shape, tiles, .. } = *self.0;
-        // SAFETY: the vectors of a panel lie side by side.
+        let args = self.0;
+        // SAFETY: the vectors of a panel lie side by side; a slot is one of the ring's, whatever row it holds.
         unsafe {
-            for tile in 0..tiles {
-                for v in 0..shape.full {
-                    self.vector::<S, S::Full, A>(tile, v * S::Full::LENGTH);
+            for (number, y) in args.rows.clone().enumerate() {
+                let mut taps = Taps { inputs: [std::ptr::null(); K], weights: args.weights, rows: 0 };
+                // Row `k` of the kernel meets row `y * STRIDE + k - above` of the map, where there is one.
+                let first = args.above.saturating_sub(y * STRIDE);
+                let end = (args.height + args.above).saturating_sub(y * STRIDE).min(K);
+                let mut slot = (y * STRIDE + first - args.above) % args.slots;
+                for input in taps.inputs.iter_mut().take(end.saturating_sub(first)) {
+                    *input = args.ring.add(slot * args.row + args.first * STRIDE * S::PITCH);
+                    taps.rows += 1;
+                    slot = if slot + 1 == args.slots { 0 } else { slot + 1 };
                 }
-                for v in 0..shape.half {
-                    self.vector::<S, S::Half, A>(tile, shape.full * S::Full::LENGTH + v * LANES);
+                taps.weights = args.weights.add(first * K * S::PITCH);
+                let output = args.output.add((number * args.count + args.first) * args.channels);
+                for tile in 0..args.tiles {
+                    for v in 0..args.shape.full {
+                        self.vector::<S, S::Full, A>(&taps, output, tile, v * S::Full::LENGTH);
+                    }
+                    for v in 0..args.shape.half {
+                        let channel = args.shape.full * S::Full::LENGTH + v * LANES;
+                        self.vector::<S, S::Half, A>(&taps, output, tile, channel);
+                    }
                 }
             }
         }
@@ -165,14 +193,20 @@ impl<const K: usize, const STRIDE: usize, const N: usize> Tiles<'_, K, STRIDE, N
     /// # Safety
     /// That of [`Tiles`], within [`Simd::run`].
     #[inline(always)]
-    unsafe fn vector<S: Simd, V: Vector, A: Apply>(&self, tile: usize, channel: usize) {
+    unsafe fn vector<S: Simd, V: Vector, A: Apply>(
+        &self,
+        taps: &Taps<K>,
+        output: *mut f32,
+        tile: usize,
+        channel: usize,
+    ) {
         let args = self.0;
         // SAFETY: the caller's; column `column` exists because it is at most `(N - 1) * STRIDE + K - 1`.
         unsafe {
             let mut filtered = [V::load(args.bias.add(channel)); N];
-            for row in 0..args.rows {
-                let weights = args.weights[row].add(channel);
-                let input = args.inputs[row].add(tile * N * STRIDE * S::PITCH + channel);
+            for row in 0..taps.rows {
+                let weights = taps.weights.add(row * K * S::PITCH + channel);
+                let input = taps.inputs[row].add(tile * N * STRIDE * S::PITCH + channel);
                 let mut w = [V::splat(0.0); K];
                 for x in 0..K {
                     w[x] = V::load(weights.add(x * S::PITCH));
@@ -188,13 +222,23 @@ impl<const K: usize, const STRIDE: usize, const N: usize> Tiles<'_, K, STRIDE, N
                 });
             }
             let mut total = V::splat(0.0);
-            let output = args.output.add(tile * N * args.step + channel);
+            let output = output.add(tile * N * args.channels + channel);
             unrolled!(at < N, {
                 let value = A::apply(filtered[at]);
                 total = total.add(value);
-                value.store(output.add(at * args.step));
+                value.store(output.add(at * args.channels));
             });
             total.add(V::load(args.sums.add(channel))).store(args.sums.add(channel));
         }
     }
+}
+
+/// Those rows of a kernel that meet the map.
+struct Taps<const K: usize> {
+    /// The row of the map that each meets.
+    inputs: [*const f32; K],
+    /// The weights of the first.
+    weights: *const f32,
+    /// How many there are.
+    rows: usize,
 }

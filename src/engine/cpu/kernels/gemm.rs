@@ -40,12 +40,41 @@ pub(in super::super) struct Pixels<'a> {
 pub(in super::super) struct Output<'a> {
     /// Begins at the first pixel's first channel of the panel.
     pub(in super::super) values: &'a mut [f32],
-    /// Values from one pixel to the next.
-    pub(in super::super) step: usize,
+    /// Where the other pixels are.
+    pub(in super::super) place: Place<'a>,
     /// Applied to each sum.
     pub(in super::super) act: Act,
     /// Added afterwards; laid out like `values`.
     pub(in super::super) residual: Option<&'a [f32]>,
+}
+
+/// Where each pixel's channels go, counted from the first pixel's.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Place<'a> {
+    /// So many values after those of the pixel before.
+    Step(usize),
+    /// Where the list says.
+    Listed(&'a Places),
+}
+
+impl Place<'_> {
+    /// The offset of the last of `count` pixels, the largest.
+    fn last(self, count: usize) -> usize {
+        match self {
+            Self::Step(step) => (count - 1) * step,
+            Self::Listed(Places(offsets)) => offsets[count - 1],
+        }
+    }
+}
+
+/// Offsets of pixels from the first one's, which never fall.
+pub(in super::super) struct Places(Vec<usize>);
+
+impl Places {
+    pub(in super::super) fn new(offsets: Vec<usize>) -> Self {
+        assert!(offsets.is_sorted());
+        Self(offsets)
+    }
 }
 
 /// The most segments that a pixel has: the rows of the stem's kernel.
@@ -71,8 +100,7 @@ pub(in super::super) fn multiply<S: Simd>(
     assert!(weights.len() >= segments.len() * length * panel.step);
     assert_eq!(panel.width(), panel.shape.width::<S>());
     assert_eq!(panel.step, panel.shape.step::<S>());
-    assert!(output.step >= panel.width());
-    let reach = (count - 1) * output.step + panel.width();
+    let reach = output.place.last(count) + panel.width();
     assert!(output.values.len() >= reach && output.residual.is_none_or(|residual| residual.len() >= reach));
 
     let mut starts = [std::ptr::null(); MAX_SEGMENTS];
@@ -87,7 +115,7 @@ pub(in super::super) fn multiply<S: Simd>(
         weights: weights.as_ptr(),
         bias: bias.as_ptr(),
         output: output.values.as_mut_ptr(),
-        output_step: output.step,
+        place: output.place,
         act: output.act,
         residual: output.residual.map(<[f32]>::as_ptr),
         ahead,
@@ -106,6 +134,7 @@ pub(in super::super) fn multiply<S: Simd>(
 }
 
 /// What the tile kernel needs, as pointers.
+#[derive(Clone, Copy)]
 pub(in super::super) struct TileArgs<'a> {
     segments: &'a [*const f32],
     first: usize,
@@ -114,7 +143,7 @@ pub(in super::super) struct TileArgs<'a> {
     weights: *const f32,
     bias: *const f32,
     output: *mut f32,
-    output_step: usize,
+    place: Place<'a>,
     act: Act,
     residual: Option<*const f32>,
     ahead: &'a [f32],
@@ -134,28 +163,52 @@ impl TileArgs<'_> {
         turns.max(1) * S::LINES_PER_TURN * LINE
     }
 
+    /// Where the channels of `ROWS` pixels go, from the first pixel's on.
+    ///
+    /// # Safety
+    /// They are among the pixels that the arguments were made for.
+    #[inline(always)]
+    unsafe fn places<const ROWS: usize>(&self, pixel: usize) -> [usize; ROWS] {
+        let pixel = self.first + pixel;
+        let mut places = [0; ROWS];
+        match self.place {
+            Place::Step(step) => {
+                let mut place = pixel * step;
+                for row in 0..ROWS {
+                    places[row] = place;
+                    place += step;
+                }
+            }
+            Place::Listed(Places(offsets)) => {
+                for row in 0..ROWS {
+                    // SAFETY: the list has a place for each pixel.
+                    places[row] = unsafe { *offsets.get_unchecked(pixel + row) };
+                }
+            }
+        }
+        places
+    }
+
     /// Moves on by `tiles` tiles of `rows` pixels.
     fn skip<S: Simd>(&mut self, tiles: usize, rows: usize) {
-        let pixels = tiles * rows;
         self.ahead = self.ahead.get(tiles * self.ahead_per_tile::<S>()..).unwrap_or_default();
-        self.first += pixels;
-        self.output = self.output.wrapping_add(pixels * self.output_step);
-        self.residual = self.residual.map(|residual| residual.wrapping_add(pixels * self.output_step));
+        self.first += tiles * rows;
     }
 }
 
 /// `args.tiles` tiles one after the other, each of `ROWS` pixels by `FULL` vectors and `HALF` short ones.
 ///
 /// # Safety
-/// For `ROWS * tiles` pixels: `length` values at each segment plus `input_step` per pixel; as many channels as the vectors
-/// hold at `output` and `residual` plus `output_step` per pixel, at `bias`, and at `weights` plus the shape's step per
-/// value of all segments.
+/// For `ROWS * tiles` pixels from `first` on: `length` values at each segment plus `input_step` per pixel; as many channels as
+/// the vectors hold at `output` and `residual` plus the pixel's place, at `bias`, and at `weights` plus the shape's step
+/// per value of all segments.
 pub(super) struct Tile<'a, const ROWS: usize, const FULL: usize, const HALF: usize>(pub(super) &'a TileArgs<'a>);
 
 impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_, ROWS, FULL, HALF> {
     #[inline(always)]
     unsafe fn call<S: Simd>(self) {
-        let args = self.0;
+        // A copy that nothing else points to: what is in it need not be loaded again after each store.
+        let args = &{ *self.0 };
         let mut ahead = args.ahead.chunks(args.ahead_per_tile::<S>());
         for pixel in (0..args.tiles).map(|tile| tile * ROWS) {
             // SAFETY: the conditions of `Tile` cover the pixels from `pixel` on; we are within `run`.
@@ -165,7 +218,7 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_
                     // The same line again and again: cheaper than a second loop.
                     None => (args.weights, 0),
                 };
-                let (full, half) = self.sums::<S>(pixel, ahead, ahead_step);
+                let (full, half) = Self::sums::<S>(args, pixel, ahead, ahead_step);
                 match args.act {
                     Act::None => finish::<S, Identity, ROWS, FULL, HALF>(args, pixel, full, half),
                     Act::Relu6 => finish::<S, Relu6, ROWS, FULL, HALF>(args, pixel, full, half),
@@ -190,12 +243,11 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FUL
     /// That of [`Tile`], within [`Simd::run`].
     #[inline(always)]
     unsafe fn sums<S: Simd>(
-        &self,
+        args: &TileArgs<'_>,
         pixel: usize,
         mut ahead: *const f32,
         ahead_step: usize,
     ) -> Sums<S, ROWS, FULL, HALF> {
-        let args = self.0;
         let step = Shape { full: FULL, half: HALF }.step::<S>();
         // SAFETY: the caller's.
         unsafe {
@@ -285,8 +337,9 @@ unsafe fn finish<S: Simd, A: Apply, const ROWS: usize, const FULL: usize, const 
 ) {
     // SAFETY: the caller's.
     unsafe {
+        let places = args.places::<ROWS>(pixel);
         unrolled!(row < ROWS, {
-            let at = (pixel + row) * args.output_step;
+            let at = places[row];
             for v in 0..FULL {
                 store(args, at + v * S::Full::LENGTH, A::apply(full[row][v]));
             }

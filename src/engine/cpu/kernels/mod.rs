@@ -2,7 +2,7 @@
 //!
 //! A [`Simd`] value is the proof that the machine has its instructions: it is made by detection only. A [`Kernel`] is a
 //! loop nest; [`Simd::run`] compiles it with those instructions switched on. The functions that the engine calls
-//! ([`multiply`], [`depthwise_row`], [`scale_rows`]) take slices, check every bound once, and only then turn to pointers.
+//! ([`multiply`], [`depthwise()`], [`scale_rows`]) take slices, check every bound once, and only then turn to pointers.
 #![allow(unsafe_code)] // intrinsics and pointers; each block tells why it is sound
 #![allow(clippy::needless_range_loop)] // an index that is a constant to the compiler is what keeps arrays in registers
 
@@ -22,8 +22,8 @@ pub(super) use activation::{Act, logistic};
 pub(super) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::Avx512;
-pub(super) use depthwise::{DepthwiseRow, MAX_KERNEL, depthwise_row};
-pub(super) use gemm::{Output, Pixels, multiply};
+pub(super) use depthwise::{DepthwiseRows, depthwise};
+pub(super) use gemm::{Output, Pixels, Place, Places, multiply};
 pub(super) use portable::Portable;
 pub(super) use scale::{scale_channels, scale_rows};
 

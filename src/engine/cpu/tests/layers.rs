@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::naive::{Map, activate};
 use super::{Numbers, assert_close, each_simd};
 use crate::engine::cpu::kernels::{
-    Act, DepthwiseRow, Output, Pixels, Simd, depthwise_row, logistic, multiply, scale_channels, scale_rows,
+    Act, DepthwiseRows, Output, Pixels, Place, Simd, depthwise, logistic, multiply, scale_channels, scale_rows,
 };
 use crate::engine::cpu::pack::{Dense, Depthwise, Gain, padded};
+use crate::engine::cpu::ring::Ring;
 use crate::model::{Activation, Architecture, Convolution, Padding, Tensor};
 
 /// Sides, kernels, strides and groups that matter for a kernel of ours: (inputs, outputs) of the dense layers.
@@ -51,7 +52,8 @@ fn check_dense<S: Simd>(simd: S, isa: &str, (inputs, outputs): (usize, usize), c
     for (number, panel) in layer.panels.iter().enumerate() {
         let pixels = Pixels { segments: &[&input], length: inputs, step, count };
         let residual = (act == Act::None).then_some(&residual[panel.first..]);
-        let output = Output { values: &mut output[panel.first..], step: layer.channels, act, residual };
+        let place = Place::Step(layer.channels);
+        let output = Output { values: &mut output[panel.first..], place, act, residual };
         multiply(simd, pixels, &layer, &layer.weights, number, output, &weight);
     }
 
@@ -104,8 +106,10 @@ fn check_depthwise<S: Simd>(simd: S, isa: &str, conv: &Convolution, side: usize,
     let (columns, count) = (before + side + after, side.div_ceil(conv.stride));
     let mut output = vec![f32::NAN; count * count * layer.channels];
     let mut sums = vec![0.0; layer.channels];
+    let mut map = vec![0.0; side * columns * S::PITCH];
+    let mut ring = Ring::new(&mut map, side, columns, S::PITCH, (before, after));
     for panel in &layer.panels {
-        let mut map = vec![0.0; side * columns * S::PITCH];
+        let map = ring.rows_mut(0..side);
         for (y, x) in (0..side * side).map(|pixel| (pixel / side, pixel % side)) {
             let to = &mut map[(y * columns + before + x) * S::PITCH..];
             for (to, from) in
@@ -114,17 +118,20 @@ fn check_depthwise<S: Simd>(simd: S, isa: &str, conv: &Convolution, side: usize,
                 *to = *from;
             }
         }
-        for y_out in 0..count {
-            let rows: Vec<_> = (0..kernel)
-                .filter_map(|k| Some((k, (y_out * conv.stride + k).checked_sub(before).filter(|y| *y < side)?)))
-                .map(|(k, y)| (k, &map[y * columns * S::PITCH..][..columns * S::PITCH]))
-                .collect();
-            let output = &mut output[y_out * count * layer.channels + panel.first..];
-            let sums = &mut sums[panel.first..];
-            depthwise_row(
-                simd,
-                DepthwiseRow { layer: &layer, panel, rows: &rows, act: Act::Swish, output, count, sums },
-            );
+        // The first row alone, so that a range that does not begin at 0 is tried, too.
+        for rows in [0..1, 1..count].into_iter().filter(|rows| !rows.is_empty()) {
+            let rows = DepthwiseRows {
+                layer: &layer,
+                panel,
+                ring: &ring,
+                map: (side, before),
+                act: Act::Swish,
+                output: &mut output[rows.start * count * layer.channels + panel.first..],
+                rows,
+                count,
+                sums: &mut sums[panel.first..],
+            };
+            depthwise(simd, rows);
         }
     }
 
