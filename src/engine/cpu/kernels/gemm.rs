@@ -159,7 +159,7 @@ impl TileArgs<'_> {
 
     /// How much of `ahead` a tile asks for.
     fn ahead_per_tile<S: Simd>(&self) -> usize {
-        let turns = self.segments.len() * (self.length / UNROLL);
+        let turns = self.segments.len() * (self.length / S::UNROLL);
         turns.max(1) * S::LINES_PER_TURN * LINE
     }
 
@@ -229,9 +229,6 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Kernel for Tile<'_
     }
 }
 
-/// Inputs per turn of the innermost loop: what a turn costs besides its multiply-adds counts little among four.
-const UNROLL: usize = 4;
-
 /// The sums of a tile: full vectors, short vectors.
 type Sums<S, const ROWS: usize, const FULL: usize, const HALF: usize> =
     ([[<S as Simd>::Full; FULL]; ROWS], [[<S as Simd>::Half; HALF]; ROWS]);
@@ -270,14 +267,14 @@ impl<const ROWS: usize, const FULL: usize, const HALF: usize> Tile<'_, ROWS, FUL
                     rows[row] = input.add(row * args.input_step);
                 }
                 let mut k = 0;
-                while k + UNROLL <= args.length {
-                    unrolled!(u < UNROLL, {
+                while k + S::UNROLL <= args.length {
+                    unrolled!(u < S::UNROLL, {
                         add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k + u, weights.add(u * step));
                     });
                     unrolled!(line < S::LINES_PER_TURN, { S::prefetch(ahead.wrapping_add(line * LINE)) });
-                    weights = weights.add(UNROLL * step);
+                    weights = weights.add(S::UNROLL * step);
                     ahead = ahead.wrapping_add(ahead_step);
-                    k += UNROLL;
+                    k += S::UNROLL;
                 }
                 while k < args.length {
                     add_products::<S, ROWS, FULL, HALF>(&mut full, &mut half, &rows, k, weights);

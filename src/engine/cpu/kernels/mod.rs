@@ -96,6 +96,10 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// the panel: with distances that are not constants, LLVM keeps some hundred addresses on the stack.
     const PITCH: usize;
 
+    /// Inputs per turn of a dense kernel's innermost loop: what a turn costs besides its multiply-adds counts little among
+    /// four.
+    const UNROLL: usize = 4;
+
     /// Cache lines that a dense kernel asks for with each turn of its innermost loop. Each holds one of the processor's few
     /// buffers until it comes; if all are taken, the kernel's own loads wait. One per 20 cycles or so is not too many.
     const LINES_PER_TURN: usize = 1;

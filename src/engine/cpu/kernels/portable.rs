@@ -13,6 +13,9 @@ pub(in super::super) struct Portable;
 /// Minimax for `2^f - 1` over f, `|f| <= 1/2`, lowest power first; within 1.1e-7.
 const POLYNOMIAL: [f32; 5] = [LN_2, 0.240_222_83, 0.055_505_585, 0.009_669_691, 0.001_330_06];
 
+/// Whether the target's vectors share 16 registers, as x86-64's without AVX-512 do, or fewer; others have 32.
+const FEW_REGISTERS: bool = cfg!(any(target_arch = "x86_64", target_arch = "x86"));
+
 /// Eight values.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Array([f32; LANES]);
@@ -89,7 +92,10 @@ impl Vector for Array {
         self.map(|t| {
             let rounded = t + magic(1);
             let f = t - (rounded - magic(1));
-            let p = POLYNOMIAL.iter().rev().fold(0.0, |p, c| p * f + c) * f + 1.0;
+            // Estrin's scheme: Horner's has each step wait for the one before.
+            let [c1, c2, c3, c4, c5] = POLYNOMIAL;
+            let square = f * f;
+            let p = ((c5 * f + c4) * square + (c3 * f + c2)) * square + (c1 * f + 1.0);
             let power = p.to_bits().wrapping_add(rounded.to_bits() << shift(1));
             1.0 + f32::from_bits(power)
         })
@@ -101,6 +107,8 @@ impl Simd for Portable {
     type Half = Array;
 
     const PITCH: usize = 16;
+    // With more, LLVM loads so much ahead that the sums no longer fit into the few registers.
+    const UNROLL: usize = if FEW_REGISTERS { 1 } else { 4 };
 
     #[inline(always)]
     unsafe fn narrow(full: Array) -> Array {
@@ -116,8 +124,9 @@ impl Simd for Portable {
         Shape { full: rest.min(2), half: 0 }
     }
 
+    /// With few registers: eight sums, four weights, a broadcast value and a product, four values in each.
     fn tile_rows(_: Shape) -> usize {
-        4
+        if FEW_REGISTERS { 2 } else { 4 }
     }
 
     unsafe fn tile(self, shape: Shape, rows: usize, args: &TileArgs<'_>) {
