@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
 use tempfile::TempPath;
@@ -13,6 +14,9 @@ use crate::paths::folder_of;
 
 /// Few large writes: a record of B0 is a quarter of this.
 const BUFFER: usize = 1 << 20;
+
+/// Bytes after which the disk is asked to begin, so that little is left to wait for at the end.
+const SYNC_EVERY: usize = 16 << 20;
 
 /// How the names of files begin that are not whole yet.
 const TEMPORARY_PREFIX: &str = ".petrec-";
@@ -27,6 +31,9 @@ pub struct WholeFile {
     // to anybody; and in this order, so that the file is closed before it is removed.
     file: BufWriter<File>,
     temporary: TempPath,
+    /// Bytes since the last sync began.
+    unsynced: usize,
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl WholeFile {
@@ -47,7 +54,8 @@ impl WholeFile {
             kind => kind.into(),
         })?;
         let (file, temporary) = temporary.into_parts();
-        Ok(Self { path: path.into(), file: BufWriter::with_capacity(BUFFER, file), temporary })
+        let file = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self { path: path.into(), file, temporary, unsynced: 0, syncing: None })
     }
 
     /// Syncs the file to disk and renames it; a file of that name is replaced.
@@ -62,11 +70,31 @@ impl WholeFile {
     ///
     /// # Errors
     /// What the system says; nothing is left.
-    pub(crate) fn sync(self) -> io::Result<SyncedFile> {
+    pub(crate) fn sync(mut self) -> io::Result<SyncedFile> {
+        self.settle()?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         crash_point();
         file.sync_all()?;
         Ok(SyncedFile { path: self.path, temporary: self.temporary })
+    }
+
+    /// Has what was written so far put on disk, on a thread of its own, unless one is still busy with what came before.
+    fn sync_ahead(&mut self) -> io::Result<()> {
+        if self.syncing.as_ref().is_some_and(|syncing| !syncing.is_finished()) {
+            return Ok(());
+        }
+        self.settle()?;
+        let file = self.file.get_ref().try_clone()?;
+        // Where there is no thread to be had, all of it is left for the end.
+        self.syncing = thread::Builder::new().spawn(move || file.sync_data()).ok();
+        self.unsynced = 0;
+        Ok(())
+    }
+
+    /// Waits for that thread. The system tells of a failed write once only, so what it says must not be lost.
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        syncing.join().unwrap_or_else(|_| Err(io::Error::other("the thread that wrote it died")))
     }
 
     /// Writes `path` in one go with what `fill` puts into it.
@@ -113,7 +141,12 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
 
 impl Write for WholeFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.file.write(data)
+        let written = self.file.write(data)?;
+        self.unsynced += written;
+        if self.unsynced >= SYNC_EVERY {
+            self.sync_ahead()?;
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
