@@ -1,0 +1,25 @@
+//! Any bytes as an ONNX model, its weights in a second file of its own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use petrec::import::onnx::{OnnxOptions, import_onnx};
+use tempfile::TempDir;
+
+/// The folder of the model, with a data file in it that is as long as EfficientNet's largest tensor.
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let values = (0..1280 * 320).flat_map(|index: u32| (0.5 + (index % 97) as f32 / 194.0).to_le_bytes());
+    fs::write(folder.path().join("data"), values.collect::<Vec<u8>>()).expect("writable");
+    folder
+});
+
+/// Importing does not panic, and weights that were imported are whole: they can be written and read.
+pub(crate) fn holds(data: &[u8]) {
+    let path: PathBuf = FOLDER.path().join("model.onnx");
+    fs::write(&path, data).expect("writable");
+    if let Ok(weights) = import_onnx(&path, &OnnxOptions::default()) {
+        weights.to_bytes().expect("what was imported can be written");
+    }
+}
