@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -9,7 +10,7 @@ use clap::{Parser, Subcommand};
 use super::size::parse_size;
 use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, Pool};
-use crate::image::Accept;
+use crate::image::{self, Accept, Limits};
 use crate::model::Architecture;
 use crate::parallel::available_threads;
 use crate::tfrecord::{Compression, Extra};
@@ -194,10 +195,40 @@ impl Listing {
 pub(super) struct Policy {
     /// Which files are good: what TensorFlow decodes, or flawless JPEGs only
     #[arg(long, default_value = "tensorflow", value_parser = choice(POLICIES))]
-    pub(super) accept: Accept,
+    accept: Accept,
     /// Exit with 3 if any file was rejected
     #[arg(long)]
     pub(super) fail_on_reject: bool,
+    /// Pixels, width times height, that an image may have [default: TensorFlow's limit, less than 2^29 samples]
+    #[arg(long, value_name = "N")]
+    max_pixels: Option<NonZero<u64>>,
+    /// Pixels that an image may be wide or high [default: TensorFlow's limit, 65500 for a JPEG]
+    #[arg(long, value_name = "N")]
+    max_side: Option<NonZero<u64>>,
+    /// Length that an image file may have [default: TensorFlow's limit, 2 GiB less a byte]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_file_size: Option<u64>,
+    /// Time that reading and decoding an image may take [default: any]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    time_limit: Option<Duration>,
+}
+
+impl Policy {
+    pub(super) fn policy(&self) -> image::Policy {
+        let limits = Limits {
+            pixels: self.max_pixels.map(NonZero::get),
+            side: self.max_side.map(NonZero::get),
+            file_size: self.max_file_size,
+            time: self.time_limit,
+        };
+        image::Policy { accept: self.accept, limits }
+    }
+}
+
+/// Reads `10` or `0.5`.
+fn parse_seconds(typed: &str) -> Result<Duration, &'static str> {
+    let seconds = typed.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or("not a time: type seconds, like 10 or 0.5")
 }
 
 /// Which network runs.

@@ -15,7 +15,7 @@ use crate::number::{bytes, counted, shape, thousands};
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let options = Options {
-        accept: command.policy.accept,
+        policy: command.policy.policy(),
         layout: match (command.layout, command.shards) {
             (LayoutName::Shards, None) => Layout::Shards { target: command.shard_size },
             (LayoutName::Shards, Some(count)) => Layout::ShardCount(count),

@@ -18,7 +18,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
     say_notes(&dataset, global);
 
     let progress = Progress::new("validate", dataset.images.len(), "", global);
-    let mut report = validate(&dataset, command.policy.accept, global.threads(), |file, rejection| {
+    let mut report = validate(&dataset, command.policy.policy(), global.threads(), |file, rejection| {
         progress.image(file, rejection);
     });
     drop(progress);

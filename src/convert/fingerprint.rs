@@ -29,7 +29,7 @@ pub struct Fingerprint(BTreeMap<String, String>);
 impl Fingerprint {
     /// The fingerprint of converting `dataset` like this.
     pub(super) fn new(dataset: &Dataset, weights: &Weights, options: &Options, plan: &Plan) -> Self {
-        let accept = match options.accept {
+        let accept = match options.policy.accept {
             Accept::TensorFlow => "tensorflow",
             Accept::Strict => "strict",
         };
@@ -44,6 +44,7 @@ impl Fingerprint {
             ("classes", dataset.classes.join(",")),
             (IMAGES, hash_of_images(dataset)),
             ("accept", accept.to_owned()),
+            ("limits", options.policy.limits.to_string()),
             ("model", weights.metadata().architecture.to_string()),
             ("weights", weights.metadata().sha256.clone()),
             ("pool", pool_name(options.pool).to_owned()),

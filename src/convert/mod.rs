@@ -28,7 +28,7 @@ pub use plan::{Layout, PlanError};
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, Pool};
-use crate::image::{Accept, Rejection};
+use crate::image::{Policy, Rejection};
 use crate::model::{Architecture, Weights};
 use crate::number::{counted, thousands};
 use crate::parallel;
@@ -94,7 +94,7 @@ pub enum ConvertError {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which files are taken.
-    pub accept: Accept,
+    pub policy: Policy,
     /// Which files are written.
     pub layout: Layout,
     /// What becomes of a feature.
@@ -204,7 +204,7 @@ pub fn convert(
             if target.report.is_some() || !report.exists() {
                 // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
                 let file = ReportFile::begin_beside(&report, out, MANIFEST_NAME, &dataset.root)?;
-                file.finish(&validate(dataset, options.accept, options.threads, |_, _| {}))?;
+                file.finish(&validate(dataset, options.policy, options.threads, |_, _| {}))?;
             }
             let images = manifest.images;
             watch.resumed(images);
@@ -290,7 +290,7 @@ fn convert_images(
 
 /// The report and the list of files, in order.
 fn assemble(dataset: &Dataset, options: &Options, entries: Entries) -> (Report, Vec<WrittenFile>) {
-    let mut report = Report::new(dataset, options.accept);
+    let mut report = Report::new(dataset, options.policy.accept);
     let mut files = Vec::new();
     let mut images = dataset.images.iter();
     for entry in entries.into_values() {

@@ -58,7 +58,7 @@ impl<'a> Worker<'a> {
         index: usize,
     ) -> Result<Converted<'a>, EngineError> {
         let file = &self.dataset.images[index];
-        let loaded = image::load(&file.path, self.options.accept);
+        let loaded = image::load(&file.path, self.options.policy);
         let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
             Ok(loaded) => Ok(self.record(engine, file, &loaded)?),

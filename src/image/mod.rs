@@ -7,6 +7,7 @@
 
 mod gif;
 mod jpeg;
+mod limits;
 mod load;
 mod memory;
 mod png;
@@ -16,12 +17,18 @@ mod silence;
 mod sniff;
 mod webp;
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
+pub use limits::{Limits, Policy};
 pub use load::{Loaded, check_file, load};
 pub use reject::{Reason, Rejection};
 pub use resize::Recipe;
 pub use sniff::Format;
+
+use limits::Deadline;
+use memory::Turn;
 
 /// A decoded picture.
 #[derive(Clone, PartialEq, Eq)]
@@ -73,9 +80,6 @@ pub enum Accept {
     Strict,
 }
 
-/// TensorFlow refuses pictures of 2^29 samples and more; so do we, before anything is allocated.
-const MAX_SAMPLES: u64 = 1 << 29;
-
 /// Decodes the bytes of an image file to RGB.
 ///
 /// `data` is the whole file. The format is told from its first bytes. The pixels are those of
@@ -85,9 +89,10 @@ const MAX_SAMPLES: u64 = 1 << 29;
 /// # Errors
 ///
 /// A [`Rejection`] where TensorFlow would raise an error, and with [`Accept::Strict`] also for anything but a flawless
-/// JPEG. Never panics: a panic inside a decoder is caught and becomes [`Reason::DecoderPanic`].
-pub fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
-    by_format(data, accept, jpeg::decode, |picture| picture)
+/// JPEG; and where the picture asks for more than the [`Limits`]. Never panics: a panic inside a decoder is caught and
+/// becomes [`Reason::DecoderPanic`].
+pub fn decode(data: &[u8], policy: impl Into<Policy>) -> Result<Picture, Rejection> {
+    decode_since(Instant::now(), data, policy.into())
 }
 
 /// Accepts and rejects as [`decode`] does, with the same reasons, without making pixels that nobody wants.
@@ -98,32 +103,60 @@ pub fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
 /// # Errors
 ///
 /// As [`decode`].
-pub fn check(data: &[u8], accept: Accept) -> Result<Outline, Rejection> {
-    by_format(data, accept, jpeg::check, |picture| picture.outline())
+pub fn check(data: &[u8], policy: impl Into<Policy>) -> Result<Outline, Rejection> {
+    check_since(Instant::now(), data, policy.into())
+}
+
+/// [`decode`] of a file that was begun with at `start`.
+fn decode_since(start: Instant, data: &[u8], policy: Policy) -> Result<Picture, Rejection> {
+    by_format(start, data, policy, jpeg::decode, |picture| picture)
+}
+
+/// [`check`] of a file that was begun with at `start`.
+fn check_since(start: Instant, data: &[u8], policy: Policy) -> Result<Outline, Rejection> {
+    by_format(start, data, policy, jpeg::check, |picture| picture.outline())
+}
+
+/// What a decoder is told beside the file.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    policy: Policy,
+    deadline: Deadline,
+    turn: &'a Turn,
 }
 
 /// [`decode`] and [`check`]: `jpeg` does it for a JPEG, `of_picture` makes the result of another format's picture.
 fn by_format<T>(
+    start: Instant,
     data: &[u8],
-    accept: Accept,
-    jpeg: fn(&[u8], Accept) -> Result<T, Rejection>,
+    policy: Policy,
+    jpeg: fn(&[u8], &Terms) -> Result<T, Rejection>,
     of_picture: fn(Picture) -> T,
 ) -> Result<T, Rejection> {
     let format = Format::of(data);
+    let Policy { accept, limits } = policy;
+    limits.admit_file(data.len() as u64).map_err(|(reason, detail)| Rejection::new(reason, format, detail))?;
     if data.is_empty() {
         return Err(Rejection::new(Reason::Empty, format, ""));
     }
     if accept == Accept::Strict && format != Format::Jpeg && format != Format::Unknown {
         return Err(Rejection::new(Reason::NotJpeg, format, format!("it is {}", article(format))));
     }
+    let turn = Turn::begin();
+    let terms = Terms { policy, deadline: Deadline::of(&limits, start), turn: &turn };
     let outcome = silence::catch(|| match format {
-        Format::Jpeg => jpeg(data, accept),
-        Format::Png => png::decode(data).map(of_picture),
-        Format::Gif => gif::decode(data).map(of_picture),
-        Format::WebP => webp::decode(data).map(of_picture),
+        Format::Jpeg => jpeg(data, &terms),
+        Format::Png => png::decode(data, &terms).map(of_picture),
+        Format::Gif => gif::decode(data, &terms).map(of_picture),
+        Format::WebP => webp::decode(data, &terms).map(of_picture),
         Format::Unknown => Err(Rejection::new(Reason::NotAnImage, format, "the first bytes fit no image format")),
         other => Err(Rejection::new(Reason::UnsupportedFormat, other, format!("it is {}", article(other)))),
     });
+    if terms.deadline.has_passed() {
+        // Whatever came of it: a decoder that was stopped says what it likes.
+        let detail = format!("more than {} s", limits.time.unwrap_or_default().as_secs_f64());
+        return Err(Rejection::new(Reason::TimeLimit, format, detail));
+    }
     outcome.unwrap_or_else(|message| Err(Rejection::new(Reason::DecoderPanic, format, message)))
 }
 

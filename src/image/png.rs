@@ -4,23 +4,25 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, codecs::png::PngDecoder, error::ImageError};
 
-use super::memory::room;
-use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
+use super::limits::Timed;
+use super::{Format, Picture, Reason, Rejection, Terms};
 
 /// The largest side libpng reads unless told otherwise (`PNG_USER_WIDTH_MAX`).
-const MAX_SIDE: u32 = 1_000_000;
+const MAX_SIDE: u64 = 1_000_000;
 
 /// Decodes a PNG file.
-pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
-    let decoder = PngDecoder::new(Cursor::new(data)).map_err(|error| reject(&error, None))?;
+pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
+    let decoder =
+        PngDecoder::new(Timed::new(Cursor::new(data), terms.deadline)).map_err(|error| reject(&error, None))?;
     let (width, height) = decoder.dimensions();
     let size = Some((width as usize, height as usize));
-    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) >= MAX_SAMPLES {
-        let detail = format!("{width} x {height} pixels");
-        return Err(Rejection::new(Reason::TooLarge, Format::Png, detail).with_size(size));
-    }
-    let _room = room(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3, Format::Png, size)?;
-    check_chunks(data).map_err(|(reason, detail)| Rejection::new(reason, Format::Png, detail).with_size(size))?;
+    let refuse = |(reason, detail)| Rejection::new(reason, Format::Png, detail).with_size(size);
+    let pixels = u64::from(width) * u64::from(height);
+    let limits = &terms.policy.limits;
+    limits.admit_sides(width as usize, height as usize, MAX_SIDE).map_err(refuse)?;
+    limits.admit_pixels(width as usize, height as usize, pixels).map_err(refuse)?;
+    terms.turn.room(decoder.total_bytes() + pixels * 3, Format::Png, size)?;
+    check_chunks(data).map_err(refuse)?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))?;
     let rgb = match decoded {
         DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),

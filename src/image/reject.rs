@@ -40,9 +40,21 @@ pub enum Reason {
     /// The header says that the picture is zero pixels wide or high.
     #[serde(rename = "E_ZERO_SIZE")]
     ZeroSize,
-    /// The header asks for more pixels than are decoded: a side over 65,500 or 2^29 samples and more.
+    /// More than TensorFlow takes, or than this system's memory holds: a side over 65,500, 2^29 samples and more.
     #[serde(rename = "E_TOO_LARGE")]
     TooLarge,
+    /// A side is longer than the user allows ([`Limits::side`](super::Limits::side)).
+    #[serde(rename = "E_MAX_SIDE")]
+    SideLimit,
+    /// More pixels than the user allows ([`Limits::pixels`](super::Limits::pixels)).
+    #[serde(rename = "E_MAX_PIXELS")]
+    PixelLimit,
+    /// The file is longer than the user allows ([`Limits::file_size`](super::Limits::file_size)).
+    #[serde(rename = "E_MAX_FILE_SIZE")]
+    FileSizeLimit,
+    /// It took longer than the user allows ([`Limits::time`](super::Limits::time)).
+    #[serde(rename = "E_TIME_LIMIT")]
+    TimeLimit,
     /// A legal coding that the decoder has no part for: lossless, hierarchical, 12 bits, odd sampling ratios.
     #[serde(rename = "E_CODING")]
     UnsupportedCoding,
@@ -59,7 +71,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of `docs/files.md`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Empty,
         Self::Unreadable,
         Self::NotAnImage,
@@ -70,6 +82,10 @@ impl Reason {
         Self::BadHeader,
         Self::ZeroSize,
         Self::TooLarge,
+        Self::SideLimit,
+        Self::PixelLimit,
+        Self::FileSizeLimit,
+        Self::TimeLimit,
         Self::UnsupportedCoding,
         Self::CorruptData,
         Self::Damaged,
@@ -90,6 +106,10 @@ impl Reason {
             Self::BadHeader => "E_HEADER",
             Self::ZeroSize => "E_ZERO_SIZE",
             Self::TooLarge => "E_TOO_LARGE",
+            Self::SideLimit => "E_MAX_SIDE",
+            Self::PixelLimit => "E_MAX_PIXELS",
+            Self::FileSizeLimit => "E_MAX_FILE_SIZE",
+            Self::TimeLimit => "E_TIME_LIMIT",
             Self::UnsupportedCoding => "E_CODING",
             Self::CorruptData => "E_CORRUPT",
             Self::Damaged => "E_DAMAGED",
@@ -111,6 +131,10 @@ impl Reason {
             Self::BadHeader => "the image header is damaged",
             Self::ZeroSize => "the image has no pixels",
             Self::TooLarge => "the image is too large",
+            Self::SideLimit => "the image is wider or higher than --max-side allows",
+            Self::PixelLimit => "the image has more pixels than --max-pixels allows",
+            Self::FileSizeLimit => "the file is longer than --max-file-size allows",
+            Self::TimeLimit => "reading and decoding took longer than --time-limit allows",
             Self::UnsupportedCoding => "the image uses a coding that is not supported",
             Self::CorruptData => "the image data is corrupt",
             Self::Damaged => "the image is damaged",

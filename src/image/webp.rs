@@ -4,27 +4,29 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, codecs::webp::WebPDecoder, error::ImageError};
 
-use super::memory::room;
-use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
+use super::limits::Timed;
+use super::{Format, Picture, Reason, Rejection, Terms};
 
 /// Decodes a WebP file of one frame.
-pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
+pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
     let announced = data.get(4..8).map_or(0, |n| u64::from(u32::from_le_bytes([n[0], n[1], n[2], n[3]])) + 8);
     if announced > data.len() as u64 {
         let detail = format!("the file has {} of {announced} bytes", data.len());
         return Err(Rejection::new(Reason::Truncated, Format::WebP, detail));
     }
-    let decoder = WebPDecoder::new(Cursor::new(data)).map_err(|error| reject(&error, None))?;
+    let decoder =
+        WebPDecoder::new(Timed::new(Cursor::new(data), terms.deadline)).map_err(|error| reject(&error, None))?;
     let (width, height) = decoder.dimensions();
     let size = Some((width as usize, height as usize));
-    if u64::from(width) * u64::from(height) >= MAX_SAMPLES {
-        let detail = format!("{width} x {height} pixels");
-        return Err(Rejection::new(Reason::TooLarge, Format::WebP, detail).with_size(size));
-    }
+    let refuse = |(reason, detail)| Rejection::new(reason, Format::WebP, detail).with_size(size);
+    let pixels = u64::from(width) * u64::from(height);
+    let limits = &terms.policy.limits;
+    limits.admit_sides(width as usize, height as usize, u64::MAX).map_err(refuse)?;
+    limits.admit_pixels(width as usize, height as usize, pixels).map_err(refuse)?;
     if decoder.has_animation() {
         return Err(Rejection::new(Reason::Animated, Format::WebP, "").with_size(size));
     }
-    let _room = room(decoder.total_bytes() + u64::from(width) * u64::from(height) * 3, Format::WebP, size)?;
+    terms.turn.room(decoder.total_bytes() + pixels * 3, Format::WebP, size)?;
     let rgb = match DynamicImage::from_decoder(decoder).map_err(|error| reject(&error, size))? {
         DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
         DynamicImage::ImageRgba8(pixels) => pixels.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),

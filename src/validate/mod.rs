@@ -8,7 +8,7 @@ use std::num::NonZero;
 pub use quarantine::{Quarantine, QuarantineError};
 
 use crate::dataset::{Dataset, ImageFile};
-use crate::image::{self, Accept, Rejection};
+use crate::image::{self, Policy, Rejection};
 use crate::parallel;
 use crate::report::{Finding, Report};
 
@@ -17,14 +17,14 @@ use crate::report::{Finding, Report};
 /// `on_file` hears of each file on the calling thread, in order. Nothing that a file holds can end the run.
 pub fn validate(
     dataset: &Dataset,
-    accept: Accept,
+    policy: Policy,
     threads: NonZero<usize>,
     mut on_file: impl FnMut(&ImageFile, Option<&Rejection>),
 ) -> Report {
-    let mut report = Report::new(dataset, accept);
+    let mut report = Report::new(dataset, policy.accept);
     let decide = |(): &mut (), index: usize| {
         let file = &dataset.images[index];
-        let outcome = image::check_file(&file.path, accept);
+        let outcome = image::check_file(&file.path, policy);
         (file, Finding::new(outcome.as_ref().copied()), outcome.err())
     };
     let done =

@@ -51,6 +51,29 @@ fn every_reason_code_is_documented() {
 }
 
 #[test]
+fn each_limit_has_its_option_and_its_reason() {
+    let limits = [
+        ("--max-side", "400", "E_MAX_SIDE"),
+        ("--max-pixels", "20000", "E_MAX_PIXELS"),
+        ("--max-file-size", "10kB", "E_MAX_FILE_SIZE"),
+        ("--time-limit", "0.000000001", "E_TIME_LIMIT"),
+    ];
+
+    for (option, limit, reason) in limits {
+        let run = validate(Path::new("examples/photos"), &["--quiet", "--json", option, limit]).ok();
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let refused = report["reasons"][reason].as_u64().unwrap_or_default();
+        assert!(refused > 0, "{option}: {}", report["reasons"]);
+        assert!(refused < 13 || option == "--time-limit", "{option}: {}", report["reasons"]);
+    }
+    for (option, wrong) in
+        [("--max-side", "0"), ("--max-file-size", "no"), ("--time-limit", "-1"), ("--time-limit", "0")]
+    {
+        assert_eq!(validate(Path::new("examples/photos"), &[option, wrong]).code, Some(2), "{option} {wrong}");
+    }
+}
+
+#[test]
 fn quarantine_never_overwrites_and_never_collides() {
     let files = [("Cat/666.jpg", "Cat/666.jpg"), ("Dog/666.jpg", "Coffee/11702.jpg"), ("Dog/1.jpg", "Cat/chelsea.jpg")];
     let (data, again, aside) = (data_set(&files), data_set(&files[..2]), temporary());

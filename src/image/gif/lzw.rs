@@ -1,5 +1,7 @@
 //! GIF's LZW, with giflib's answers to damaged codes.
 
+use std::borrow::Cow;
+
 use super::{super::Reason, Damage, Reader};
 
 /// Codes have at most 12 bits.
@@ -27,8 +29,8 @@ pub(super) struct Lzw<'r, 'a> {
     suffix: Vec<u8>,
 }
 
-const CUT: Damage = (Reason::Truncated, "the file stops in the middle of a frame");
-const DEFECT: Damage = (Reason::CorruptData, "the compressed data is damaged");
+const CUT: Damage = (Reason::Truncated, Cow::Borrowed("the file stops in the middle of a frame"));
+const DEFECT: Damage = (Reason::CorruptData, Cow::Borrowed("the compressed data is damaged"));
 
 impl<'r, 'a> Lzw<'r, 'a> {
     pub(super) fn new(code_size: u8, reader: &'r mut Reader<'a>) -> Self {
@@ -69,7 +71,7 @@ impl<'r, 'a> Lzw<'r, 'a> {
         while pixels.len() < wanted {
             let code = self.code()?;
             if code == self.clear_code() + 1 {
-                return Err((Reason::Truncated, "a frame's data ends before its last pixel"));
+                return Err((Reason::Truncated, "a frame's data ends before its last pixel".into()));
             }
             if code == self.clear_code() {
                 self.clear();

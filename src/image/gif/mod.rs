@@ -6,20 +6,22 @@
 
 mod lzw;
 
-use super::memory::room;
-use super::{Format, MAX_SAMPLES, Picture, Reason, Rejection};
+use std::borrow::Cow;
+
+use super::limits::Deadline;
+use super::{Format, Picture, Reason, Rejection, Terms};
 use lzw::Lzw;
 
 /// Decodes a GIF file of one frame.
-pub(super) fn decode(data: &[u8]) -> Result<Picture, Rejection> {
-    let mut reader = Reader { data };
+pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
+    let mut reader = Reader { data, deadline: terms.deadline };
     let screen = Screen::read(&mut reader).ok_or_else(|| reject(Reason::Truncated, "the header is cut short"))?;
     let mut contents = Contents::default();
-    let outcome = contents.read(&mut reader);
+    let outcome = contents.read(&mut reader, terms);
     let rejection = match (outcome, contents.frames, contents.frame) {
         (_, 2.., _) => reject(Reason::Animated, &format!("{} frames", contents.frames)),
-        (_, _, Some(frame)) => return frame.compose(screen.palette.as_deref()),
-        (Err((reason, detail)), ..) => reject(reason, detail),
+        (_, _, Some(frame)) => return frame.compose(screen.palette.as_deref(), terms),
+        (Err((reason, detail)), ..) => reject(reason, &detail),
         (Ok(()), ..) => reject(Reason::CorruptData, "there is no frame in it"),
     };
     Err(rejection.with_size(contents.size))
@@ -30,13 +32,14 @@ fn reject(reason: Reason, detail: &str) -> Rejection {
 }
 
 /// Damage that ends the reading; the frames before it count.
-type Damage = (Reason, &'static str);
+type Damage = (Reason, Cow<'static, str>);
 
-const CUT: Damage = (Reason::Truncated, "the file stops in the middle of a block");
+const CUT: Damage = (Reason::Truncated, Cow::Borrowed("the file stops in the middle of a block"));
 
 /// The bytes that are yet to be read.
 struct Reader<'a> {
     data: &'a [u8],
+    deadline: Deadline,
 }
 
 impl<'a> Reader<'a> {
@@ -54,8 +57,11 @@ impl<'a> Reader<'a> {
         self.take(2).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])))
     }
 
-    /// A data sub-block; empty for the one that ends a sequence.
+    /// A data sub-block; empty for the one that ends a sequence. None comes when the time is up.
     fn block(&mut self) -> Option<&'a [u8]> {
+        if self.deadline.has_passed() {
+            return None;
+        }
         let length = self.byte()?;
         self.take(usize::from(length))
     }
@@ -98,13 +104,13 @@ struct Contents {
 
 impl Contents {
     /// Reads all blocks up to the trailer.
-    fn read(&mut self, reader: &mut Reader) -> Result<(), Damage> {
+    fn read(&mut self, reader: &mut Reader, terms: &Terms) -> Result<(), Damage> {
         loop {
             match reader.byte().ok_or(CUT)? {
-                b',' => self.image(reader)?,
+                b',' => self.image(reader, terms)?,
                 b'!' => self.extension(reader).ok_or(CUT)?,
                 b';' => return Ok(()),
-                _ => return Err((Reason::CorruptData, "an unknown block")),
+                _ => return Err((Reason::CorruptData, "an unknown block".into())),
             }
         }
     }
@@ -121,19 +127,20 @@ impl Contents {
         Some(())
     }
 
-    fn image(&mut self, reader: &mut Reader) -> Result<(), Damage> {
+    fn image(&mut self, reader: &mut Reader, terms: &Terms) -> Result<(), Damage> {
         let mut frame = Frame::header(reader).ok_or(CUT)?;
         self.size = Some((frame.width, frame.height));
         let code_size = reader.byte().ok_or(CUT)?;
         if code_size > 8 {
-            return Err((Reason::CorruptData, "the code size is over 8"));
+            return Err((Reason::CorruptData, "the code size is over 8".into()));
         }
         if frame.width == 0 || frame.height == 0 {
-            return Err((Reason::ZeroSize, "a frame without pixels"));
+            return Err((Reason::ZeroSize, "a frame without pixels".into()));
         }
-        if (frame.width * frame.height * 3) as u64 >= MAX_SAMPLES {
-            return Err((Reason::TooLarge, "a frame of 2^29 samples or more"));
-        }
+        let excess = |(reason, detail)| (reason, Cow::Owned(detail));
+        let samples = (frame.width * frame.height * 3) as u64;
+        terms.policy.limits.admit_sides(frame.width, frame.height, u64::MAX).map_err(excess)?;
+        terms.policy.limits.admit_pixels(frame.width, frame.height, samples).map_err(excess)?;
         frame.indices = Lzw::new(code_size, reader).decode(frame.width * frame.height)?;
         while !reader.block().ok_or(CUT)?.is_empty() {}
         let control = self.control.take();
@@ -169,12 +176,12 @@ impl Frame {
     }
 
     /// Paints the frame on a black canvas of its own size.
-    fn compose(&self, global: Option<&[u8]>) -> Result<Picture, Rejection> {
+    fn compose(&self, global: Option<&[u8]>, terms: &Terms) -> Result<Picture, Rejection> {
         let &Self { left, top, width, height, .. } = self;
         let size = Some((width, height));
         let bad = |detail: &str| reject(Reason::CorruptData, detail).with_size(size);
         let palette = self.palette.as_deref().or(global).ok_or_else(|| bad("there is no colour table"))?;
-        let _room = room((width * height * 3) as u64, Format::Gif, size)?;
+        terms.turn.room((width * height * 3) as u64, Format::Gif, size)?;
         let mut rgb = vec![0; width * height * 3];
         for (y, indices) in rows(height, self.interlaced).zip(self.indices.chunks_exact(width)) {
             if y + top >= height {

@@ -1,12 +1,15 @@
 //! The geometry of a picture: its components and the blocks they are made of.
 
-use super::{super::Reason, source::Halt};
+use super::{
+    super::{Limits, Reason},
+    source::Halt,
+};
 
 /// Samples per block side.
 pub(super) const BLOCK: usize = 8;
 
 /// libjpeg's limit on both sides of a picture, in pixels.
-const MAX_SIDE: usize = 65_500;
+const MAX_SIDE: u64 = 65_500;
 
 /// libjpeg's limit on the components of a frame.
 const MAX_COMPONENTS: usize = 10;
@@ -88,11 +91,8 @@ impl Frame {
     }
 
     /// Checks the header at the first scan, as libjpeg does, and computes the sizes of everything.
-    pub(super) fn lay_out(&mut self) -> Result<(), Halt> {
-        if self.width > MAX_SIDE || self.height > MAX_SIDE {
-            let detail = format!("{} x {} pixels; sides end at {MAX_SIDE}", self.width, self.height);
-            return Err(Halt::failed(Reason::TooLarge, detail));
-        }
+    pub(super) fn lay_out(&mut self, limits: &Limits) -> Result<(), Halt> {
+        limits.admit_sides(self.width, self.height, MAX_SIDE).map_err(Halt::excess)?;
         if self.precision != 8 {
             let detail = format!("{} bits per sample; only 8 are supported", self.precision);
             return Err(Halt::failed(Reason::UnsupportedCoding, detail));

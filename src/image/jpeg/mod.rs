@@ -27,8 +27,8 @@ mod states;
 mod tables;
 mod upsample;
 
-use super::memory::{Room, room};
-use super::{Accept, Format, MAX_SAMPLES, Outline, Picture, Reason, Rejection};
+use super::limits::Limits;
+use super::{Accept, Format, Outline, Picture, Reason, Rejection, Terms};
 use color::Space;
 use frame::{BLOCK, Coding, Component, Frame};
 use markers::{Headers, Stop};
@@ -51,68 +51,64 @@ enum Wanted {
 }
 
 /// Decodes a JPEG file.
-pub(super) fn decode(data: &[u8], accept: Accept) -> Result<Picture, Rejection> {
-    let (Outline { width, height, format }, rgb) = run(data, accept, Wanted::Pixels)?;
+pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
+    let (Outline { width, height, format }, rgb) = run(data, terms, Wanted::Pixels)?;
     Ok(Picture { width, height, format, rgb })
 }
 
 /// Decides on a JPEG file as [`decode`] does.
-pub(super) fn check(data: &[u8], accept: Accept) -> Result<Outline, Rejection> {
-    Ok(run(data, accept, Wanted::Verdict)?.0)
+pub(super) fn check(data: &[u8], terms: &Terms) -> Result<Outline, Rejection> {
+    Ok(run(data, terms, Wanted::Verdict)?.0)
 }
 
 /// The pixels are left out where they are not wanted.
-fn run(data: &[u8], accept: Accept, wanted: Wanted) -> Result<(Outline, Vec<u8>), Rejection> {
-    let mut source = Source::new(data);
+fn run(data: &[u8], terms: &Terms, wanted: Wanted) -> Result<(Outline, Vec<u8>), Rejection> {
+    let mut source = Source::new(data, terms.deadline);
     let mut headers = Headers::default();
-    let outcome = read(&mut headers, &mut source, accept, wanted);
+    let outcome = read(&mut headers, &mut source, terms, wanted);
     let size = headers.frame.as_ref().map(|frame| (frame.width, frame.height));
     let reject = |reason, detail: String| Rejection::new(reason, Format::Jpeg, detail).with_size(size);
     let decoded = outcome.map_err(|halt| match halt {
         Halt::Suspended => reject(Reason::Truncated, "the file stops in the middle of a segment or scan".to_owned()),
         Halt::Failed(reason, detail) => reject(reason, detail),
     })?;
-    if accept == Accept::Strict && !source.warnings.is_empty() {
+    if terms.policy.accept == Accept::Strict && !source.warnings.is_empty() {
         return Err(reject(Reason::Damaged, source.warnings.to_string()));
     }
     Ok(decoded)
 }
 
 /// Reads the whole file, in the order in which TensorFlow's calls of libjpeg do.
-fn read(
-    headers: &mut Headers,
-    source: &mut Source,
-    accept: Accept,
-    wanted: Wanted,
-) -> Result<(Outline, Vec<u8>), Halt> {
+fn read(headers: &mut Headers, source: &mut Source, terms: &Terms, wanted: Wanted) -> Result<(Outline, Vec<u8>), Halt> {
     if headers.advance(source)? == Stop::End {
         return Err(Halt::header("no picture before the end marker"));
     }
-    let mut output = Output::plan(headers, source)?;
+    let mut output = Output::plan(headers, source, &terms.policy.limits)?;
     let Frame { coding, ref components, .. } = *headers.frame()?;
     let in_one_scan = !coding.progressive && headers.scan.components.len() == components.len();
     if coding == Coding::BASELINE {
         headers.tables.default_huffman();
     }
-    let _room = memory(headers.frame()?, in_one_scan)?;
+    make_room(headers.frame()?, in_one_scan, terms)?;
     let planes = if in_one_scan { only_scan(headers, source, wanted)? } else { all_scans(headers, source, wanted)? };
     output.adobe = headers.adobe.is_some();
     if in_one_scan {
-        finish(headers, source, accept)?;
+        finish(headers, source, terms.policy.accept)?;
     }
     let outline = Outline { width: output.width, height: output.height, format: Format::Jpeg };
     Ok((outline, planes.map(|planes| output.render(&planes)).unwrap_or_default()))
 }
 
 /// Asks for the memory of the samples, the coefficients of a picture in several scans, and the finished picture.
-fn memory(frame: &Frame, in_one_scan: bool) -> Result<Room, Halt> {
+fn make_room(frame: &Frame, in_one_scan: bool, terms: &Terms) -> Result<(), Halt> {
     let component = |component: &Component| {
         let samples = component.blocks_wide * component.blocks_high * BLOCK * BLOCK;
         let coefficients = frame.mcus_wide * component.h * frame.mcus_high * component.v * size_of::<[i16; 64]>();
         if in_one_scan { samples } else { samples + coefficients }
     };
     let bytes = frame.components.iter().map(component).sum::<usize>() + frame.width * frame.height * 3;
-    room(bytes as u64, Format::Jpeg, None).map_err(|rejection| Halt::failed(rejection.reason, rejection.detail))
+    let room = terms.turn.room(bytes as u64, Format::Jpeg, None);
+    room.map_err(|rejection| Halt::failed(rejection.reason, rejection.detail))
 }
 
 /// Decodes a picture that is complete after its first scan.
@@ -176,16 +172,14 @@ struct Output {
 
 impl Output {
     /// Checks at the first scan that the picture can be decoded at all.
-    fn plan(headers: &mut Headers, source: &mut Source) -> Result<Self, Halt> {
+    fn plan(headers: &mut Headers, source: &mut Source, limits: &Limits) -> Result<Self, Halt> {
         if let Some(frame) = &mut headers.frame {
-            frame.lay_out()?;
+            frame.lay_out(limits)?;
         }
         let frame = headers.frame()?;
         let Frame { width, height, ref components, .. } = *frame;
-        if (width * height * components.len()) as u64 >= MAX_SAMPLES {
-            let detail = format!("{width} x {height} pixels in {} components", components.len());
-            return Err(Halt::failed(Reason::TooLarge, detail));
-        }
+        let samples = (width * height * components.len()) as u64;
+        limits.admit_pixels(width, height, samples).map_err(Halt::excess)?;
         let upsamplers = components.iter().map(|component| Upsampler::new(component, frame));
         let upsamplers = upsamplers.collect::<Result<_, _>>()?;
         let space = Space::guess(headers, frame, &mut source.warnings)?;

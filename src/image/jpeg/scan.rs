@@ -117,6 +117,7 @@ impl Scan {
         let mut last_good_row = if matches!(entropy, Entropy::Arithmetic(_)) { usize::MAX } else { 0 };
         let mut until_restart = *interval;
         'rows: for mcu_y in 0..layout.mcus_high {
+            source.look_at_the_clock()?;
             for mcu_x in 0..layout.mcus_wide {
                 if !entropy.spent() {
                     last_good_row = last_good_row.max(mcu_y / layout.rows_per_frame_row);

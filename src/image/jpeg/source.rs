@@ -7,7 +7,10 @@
 
 use std::fmt;
 
-use super::super::Reason;
+use super::super::{
+    Reason,
+    limits::{Deadline, Excess},
+};
 
 /// Why reading stopped before the end of the picture.
 #[derive(Debug)]
@@ -22,6 +25,11 @@ impl Halt {
     /// An error of this `reason`.
     pub(super) fn failed(reason: Reason, detail: impl Into<String>) -> Self {
         Self::Failed(reason, detail.into())
+    }
+
+    /// The picture asks for too much.
+    pub(super) fn excess((reason, detail): Excess) -> Self {
+        Self::Failed(reason, detail)
     }
 
     /// A damaged or contradictory header.
@@ -75,10 +83,11 @@ pub(super) struct Source<'a> {
     /// The number, 0 to 7, that the next restart marker should have.
     pub(super) next_restart: u8,
     pub(super) warnings: Warnings,
+    deadline: Deadline,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
+    pub(super) fn new(data: &'a [u8], deadline: Deadline) -> Self {
         Self {
             data,
             position: 0,
@@ -87,7 +96,13 @@ impl<'a> Source<'a> {
             discarded: 0,
             next_restart: 0,
             warnings: Warnings::default(),
+            deadline,
         }
+    }
+
+    /// Stops the decoder when its time is up.
+    pub(super) fn look_at_the_clock(&self) -> Result<(), Halt> {
+        if self.deadline.has_passed() { Err(Halt::failed(Reason::TimeLimit, "")) } else { Ok(()) }
     }
 
     /// Marks everything read so far as done.
