@@ -128,9 +128,20 @@ impl SyncedFile {
     }
 }
 
-/// Makes sure that names made and removed in `folder` are so on disk. Windows has no such call and needs none.
+/// Makes sure that names made and removed in `folder` are so on disk. Windows has no such call and needs none, and some
+/// network and user-space file systems have it for files only: those keep the order of things themselves, or cannot.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    match if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) } {
+        Err(error) if cannot_be_synced(&error) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Whether this is what a system says that has no sync for folders: EINVAL, ENOTSUP or, for what is open for reading, EBADF.
+fn cannot_be_synced(error: &io::Error) -> bool {
+    const EBADF: i32 = 9; // on every Unix
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(EBADF)
 }
 
 /// Whether `name` is that of a file that is not whole, of this run or of one that was killed.
@@ -187,6 +198,18 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!(std::fs::read(&path).expect("still there"), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_synced_is_no_failure_and_a_failing_disk_is_one() {
+        const EIO: i32 = 5;
+        const EINVAL: i32 = 22;
+
+        assert!(cannot_be_synced(&io::Error::from_raw_os_error(EINVAL)));
+        assert!(cannot_be_synced(&io::ErrorKind::Unsupported.into()));
+        assert!(cannot_be_synced(&io::Error::from_raw_os_error(9)));
+        assert!(!cannot_be_synced(&io::Error::from_raw_os_error(EIO)));
     }
 
     #[cfg(unix)]

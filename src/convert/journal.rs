@@ -81,7 +81,7 @@ impl Journal {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(OutputError::InUse(out.into())),
                 // Some network file systems have no locks; a conversion without one is better than none.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(TryLockError::Error(error)) if has_no_locks(&error) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
             // Whoever had the lock may have finished and removed the file between our two calls.
@@ -180,9 +180,23 @@ impl Journal {
     }
 }
 
+/// Whether this is what a system says that has no locks, such as NFS without its lock daemon (ENOLCK).
+fn has_no_locks(error: &io::Error) -> bool {
+    const ENOLCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 37 } else { 77 };
+    error.kind() == io::ErrorKind::Unsupported || (cfg!(unix) && error.raw_os_error() == Some(ENOLCK))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_without_locks_is_taken_and_a_failing_one_is_not() {
+        assert!(has_no_locks(&io::Error::from_raw_os_error(37)), "ENOLCK");
+        assert!(has_no_locks(&io::Error::from_raw_os_error(95)), "EOPNOTSUPP");
+        assert!(!has_no_locks(&io::Error::from_raw_os_error(5)), "EIO");
+    }
 
     fn entry(index: usize) -> Entry {
         Entry { index, file: None, findings: Vec::new() }

@@ -41,6 +41,17 @@ pub enum PlanError {
         /// The file both would be written to.
         record: PathBuf,
     },
+    /// A record file or its folder would get a name that means something else on Windows.
+    #[error(
+        "{}: '{name}' is no name for a file or folder on Windows, where the records may go: rename it, or convert with --layout shards",
+        display_path(path)
+    )]
+    Reserved {
+        /// The image, relative to the data set.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A record file would get a name that the manifest cannot hold.
     #[error("{}: the name is not UTF-8, so that no manifest could name its record file: rename it, or convert with --layout shards", display_path(.0))]
     NotUtf8(PathBuf),
@@ -110,6 +121,9 @@ fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
         let class = dataset.class_of(file).unwrap_or_default();
         let path: PathBuf = [class.as_ref(), "TFRecord".as_ref(), name.as_os_str()].iter().collect();
         let Some(name) = path.to_str() else { return Err(PlanError::NotUtf8(file.relative.clone())) };
+        if let Some(part) = name.split(std::path::is_separator).find(|part| is_reserved(part)) {
+            return Err(PlanError::Reserved { path: file.relative.clone(), name: part.to_owned() });
+        }
         // Names that differ in case only are one file on Windows and macOS.
         let key = PathBuf::from(name.to_lowercase());
         if let Some(first) = taken.insert(key, index) {
@@ -121,9 +135,34 @@ fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
     Ok(files)
 }
 
+/// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
+    let is_port = |port: &str| {
+        let number = stem.strip_prefix(port).map(str::chars);
+        number.is_some_and(|mut rest| matches!((rest.next(), rest.next()), (Some('1'..='9' | '¹' | '²' | '³'), None)))
+    };
+    ["con", "prn", "aux", "nul"].contains(&stem.as_str())
+        || is_port("com")
+        || is_port("lpt")
+        || name.ends_with(['.', ' '])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_windows_takes_for_something_else_are_known() {
+        for name in
+            ["CON.tfrecord", "nul", "aux.tar.tfrecord", "com1.tfrecord", "LPT9", "Dog.", "Dog ", "prn .tfrecord"]
+        {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["console.tfrecord", "com.tfrecord", "com10.tfrecord", "com0", "a.con", ".tfrecord", "Dog"] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
 
     #[test]
     fn shards_hold_every_image_once_and_are_even() {

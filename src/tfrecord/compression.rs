@@ -32,20 +32,35 @@ impl Compression {
     /// What the first bytes of a file tell.
     ///
     /// A length whose checksum holds is a plain record's: its bytes could be a magic number by chance, the other way
-    /// round they could not.
+    /// round they could not. A length that does not hold is a damaged plain record's or a magic number, and zlib's fits one
+    /// in a thousand: what is called zlib must therefore begin with a record, too, or with none.
     #[must_use]
     pub fn of(start: &[u8]) -> Self {
         if start.first_chunk().and_then(framing::length).is_some() {
             return Self::None;
         }
         match *start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x1f, 0x8b, 8, ..] | [0x1f, 0x8b] => Self::Gzip,
             // Deflate with a window of up to 32 KiB, and a header that is a multiple of 31.
-            [cmf, flg, ..] if cmf & 0x0f == 8 && cmf >> 4 <= 7 && u16::from_be_bytes([cmf, flg]).is_multiple_of(31) => {
+            [cmf, flg, ..]
+                if cmf & 0x0f == 8
+                    && cmf >> 4 <= 7
+                    && u16::from_be_bytes([cmf, flg]).is_multiple_of(31)
+                    && inflates_to_records(start) =>
+            {
                 Self::Zlib
             }
             _ => Self::None,
         }
+    }
+}
+
+/// Whether `start` can be the start of records as zlib has them: a length that holds, or the end of either.
+fn inflates_to_records(start: &[u8]) -> bool {
+    let mut header = Vec::with_capacity(framing::HEADER_LEN);
+    match ZlibDecoder::new(start).take(framing::HEADER_LEN as u64).read_to_end(&mut header) {
+        Ok(_) => header.is_empty() || header.first_chunk().and_then(framing::length).is_some(),
+        Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
     }
 }
 
@@ -187,6 +202,25 @@ mod tests {
             assert_eq!((compression, records.len()), (expected, 3 * times));
             assert_eq!(records[2], [7; 100_000]);
         }
+    }
+
+    #[test]
+    fn a_plain_file_whose_damaged_start_looks_like_zlib_is_a_plain_file() {
+        let record = [0x5a; 0x9c78];
+        let mut writer = Writer::new(Vec::new());
+        for record in [&record[..], b"kept"] {
+            writer.write(record).expect("a Vec takes everything");
+        }
+        let mut file = writer.finish().expect("a Vec takes everything");
+        file[8] ^= 1;
+        assert_eq!(file[..2], [0x78, 0x9c], "zlib's magic number");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("records");
+        std::fs::write(&path, &file).expect("written");
+
+        let kept = stretches(&path).expect("there").filter(|stretch| matches!(stretch, Ok(Stretch::Intact(_)))).count();
+
+        assert_eq!((Compression::of(&file), kept), (Compression::None, 1));
     }
 
     #[test]

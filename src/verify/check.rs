@@ -28,6 +28,7 @@ pub fn check(file: &RecordFile) -> Checked {
     match file.standing {
         Standing::Missing => checked.problems.push(Problem::Missing),
         Standing::Unfinished => checked.problems.push(Problem::Unfinished),
+        Standing::BadManifest(ref reason) => checked.problems.push(Problem::Manifest(reason.clone())),
         Standing::Unlisted => checked.problems.push(Problem::NotInManifest),
         Standing::Unknown | Standing::Listed { .. } => {}
     }

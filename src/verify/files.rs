@@ -25,17 +25,6 @@ pub enum FilesError {
     /// A folder without record files.
     #[error("{}: no record files in this folder; name one that 'petrec convert' wrote, or single files", display_path(.0))]
     NoFiles(PathBuf),
-    /// A manifest that names a file somewhere else.
-    #[error("{}: the manifest names '{}', which is not in this folder; it was altered", display_path(folder), path.escape_debug())]
-    Outside {
-        /// The manifest's folder.
-        folder: PathBuf,
-        /// The file that it names.
-        path: String,
-    },
-    /// The manifest tells nothing.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
 }
 
 /// One file to look at.
@@ -53,7 +42,7 @@ impl RecordFile {
     /// Whether there is a file to read.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        !matches!(self.standing, Standing::Missing | Standing::Unfinished)
+        !matches!(self.standing, Standing::Missing | Standing::Unfinished | Standing::BadManifest(_))
     }
 
     /// The manifest that names it.
@@ -79,12 +68,14 @@ pub(super) enum Standing {
     Missing,
     /// This is a folder with the journal of a conversion.
     Unfinished,
+    /// This is a manifest that tells nothing, for that reason.
+    BadManifest(String),
 }
 
 /// Finds the record files in `paths`: single files of any name, and all that lie below a folder.
 ///
 /// # Errors
-/// A path is not there or cannot be read, a folder holds no record files, or a manifest that is not one.
+/// A path is not there or cannot be read, or a folder holds no record files.
 pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
     let mut files = Vec::new();
     for path in paths {
@@ -100,14 +91,15 @@ pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
-    let has_manifest = folder.join(MANIFEST_NAME).exists();
-    let manifest = has_manifest.then(|| Manifest::read(folder)).transpose()?.map(Arc::new);
-    let mut expected: BTreeMap<PathBuf, WrittenFile> = BTreeMap::new();
-    for file in manifest.iter().flat_map(|manifest| &manifest.files) {
-        let outside = || FilesError::Outside { folder: folder.into(), path: file.path.clone() };
-        expected.insert(file.relative().ok_or_else(outside)?, file.clone());
-    }
+    let path = folder.join(MANIFEST_NAME);
     let mut files = Vec::new();
+    let (manifest, mut expected) = match path.exists().then(|| read_manifest(folder)).transpose() {
+        Ok(read) => read.map_or((None, BTreeMap::new()), |(manifest, expected)| (Some(Arc::new(manifest)), expected)),
+        Err(reason) => {
+            files.push(RecordFile { path, relative: MANIFEST_NAME.into(), standing: Standing::BadManifest(reason) });
+            (None, BTreeMap::new())
+        }
+    };
     for relative in below(folder)? {
         let standing = match (&manifest, expected.remove(&relative)) {
             (Some(manifest), Some(expected)) => Standing::Listed { manifest: Arc::clone(manifest), expected },
@@ -127,6 +119,20 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
     }
     files.sort_by(|a, b| a.relative.cmp(&b.relative));
     Ok(files)
+}
+
+/// The manifest of `folder` and the files that it names, by their paths below it; else why it tells nothing.
+fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFile>), String> {
+    let manifest = Manifest::read(folder).map_err(|error| match error {
+        ManifestError::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
+        ManifestError::Foreign { reason, .. } => format!("not a manifest of this version of petrec: {reason}"),
+    })?;
+    let mut expected = BTreeMap::new();
+    for file in &manifest.files {
+        let outside = || format!("names '{}', which is not in this folder", file.path.escape_debug());
+        expected.insert(file.relative().ok_or_else(outside)?, file.clone());
+    }
+    Ok((manifest, expected))
 }
 
 /// The record files below `folder` by their names, hidden ones left out; links to folders are not followed.

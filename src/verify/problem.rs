@@ -31,6 +31,9 @@ pub enum Problem {
         /// How many more there are with the same fault.
         more: usize,
     },
+    /// The manifest tells nothing.
+    #[error("{0}; the records were checked without it: salvage them, or convert into a new folder")]
+    Manifest(String),
     /// The manifest names it, and it is not there.
     #[error("named in the manifest and missing; 'petrec convert' with the same arguments makes it again")]
     Missing,
