@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 
 use super::size::parse_size;
+use crate::convert::Splits;
 use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, Pool};
 use crate::image::{self, Accept, Limits};
@@ -83,6 +84,7 @@ pub(super) struct Validate {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("drawn").multiple(true))]
 pub(super) struct Convert {
     /// Folder with a sub-folder of photos per class
     pub(super) dataset: PathBuf,
@@ -103,6 +105,15 @@ pub(super) struct Convert {
     /// How many shards there are to be
     #[arg(long, value_name = "N", conflicts_with = "shard_size")]
     pub(super) shards: Option<NonZero<usize>>,
+    /// Mix the classes: the records in an order that --seed decides
+    #[arg(long, group = "drawn")]
+    pub(super) shuffle: bool,
+    /// Divide the images, such as train=0.8,val=0.1,test=0.1; the path of each decides, with --seed
+    #[arg(long, value_name = "LIST", group = "drawn")]
+    pub(super) split: Option<Splits>,
+    /// Another number shuffles and divides otherwise
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "drawn")]
+    pub(super) seed: u64,
     /// Compress each file as a whole, as TensorFlow's compression_type has it
     #[arg(long, default_value = "none", value_parser = choice(COMPRESSIONS))]
     pub(super) compression: Compression,

@@ -6,7 +6,7 @@ use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{Outcome, UsageError, say_notes};
-use crate::convert::{Layout, Options, Start, Summary, Target, Watch, convert};
+use crate::convert::{Division, Layout, Options, Order, Start, Summary, Target, Watch, convert};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
 use crate::image::Rejection;
@@ -16,15 +16,9 @@ use crate::number::{bytes, counted, shape, thousands};
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let options = Options {
         policy: command.policy.policy(),
-        layout: match (command.layout, command.shards) {
-            (LayoutName::Shards, None) => Layout::Shards { target: command.shard_size },
-            (LayoutName::Shards, Some(count)) => Layout::ShardCount(count),
-            (LayoutName::PerImage, None) => Layout::PerImage,
-            (LayoutName::PerImage, Some(_)) => {
-                let problem = "--shards does not go with --layout per-image: leave one of them out";
-                return Err(UsageError(problem.into()).into());
-            }
-        },
+        layout: layout(command)?,
+        order: if command.shuffle { Order::Shuffled { seed: command.seed } } else { Order::Sorted },
+        division: command.split.clone().map(|splits| Division { seed: command.seed, splits }),
         pool: command.pool,
         feature_key: command.feature_key.clone(),
         label_key: command.label_key.clone(),
@@ -52,6 +46,19 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         print(&mut out, &summary, &dataset, &options)?;
     }
     Ok(Outcome::of_rejected(summary.rejected, command.policy.fail_on_reject))
+}
+
+/// The layout that was typed, with what goes with it.
+fn layout(command: &Convert) -> Result<Layout, UsageError> {
+    let alone =
+        |option: &str| UsageError(format!("{option} does not go with --layout per-image: leave one of them out"));
+    match (command.layout, command.shards) {
+        (LayoutName::Shards, None) => Ok(Layout::Shards { target: command.shard_size }),
+        (LayoutName::Shards, Some(count)) => Ok(Layout::ShardCount(count)),
+        (LayoutName::PerImage, Some(_)) => Err(alone("--shards")),
+        (LayoutName::PerImage, None) if command.shuffle => Err(alone("--shuffle")),
+        (LayoutName::PerImage, None) => Ok(Layout::PerImage),
+    }
 }
 
 /// Moves the bar, and ends the run when somebody wants it to end.

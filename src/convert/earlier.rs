@@ -119,11 +119,18 @@ impl Beginning<'_> {
         let findings = findings.filter(|findings| findings.len() == self.dataset.images.len()).unwrap_or_default();
         let mut files: BTreeMap<_, _> = manifest.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let entry = |(index, planned): (usize, &PlannedFile)| {
-            let findings = findings.get(planned.images.clone()).map(<[_]>::to_vec).unwrap_or_default();
+            let images = self.plan.images_of(planned).to_vec();
+            let findings = images.iter().filter_map(|image| findings.get(*image)).cloned().collect::<Vec<_>>();
             let file = files.remove(&planned.name());
             let needs_none =
                 || !findings.is_empty() && findings.iter().all(|finding| finding.verdict == Verdict::Rejected);
-            (file.is_some() || needs_none()).then_some(Entry { index, file, findings })
+            (file.is_some() || needs_none()).then_some(Entry {
+                index,
+                split: planned.split.clone(),
+                images,
+                file,
+                findings,
+            })
         };
         self.plan.files.iter().enumerate().filter_map(entry).collect()
     }
@@ -136,7 +143,9 @@ impl Beginning<'_> {
             let Some(planned) = self.plan.files.get(entry.index) else { return false };
             let is_there =
                 |file: &WrittenFile| file.path == planned.name() && file.is_at(&self.out.join(&planned.path));
-            entry.findings.len() == planned.images.len() && entry.file.as_ref().is_none_or(is_there)
+            entry.images == self.plan.images_of(planned)
+                && entry.findings.len() == entry.images.len()
+                && entry.file.as_ref().is_none_or(is_there)
         };
         let verdicts = self.on_all_threads(entries.len(), |index| is_whole(&entries[index]));
         let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Options;
-use super::plan::{Layout, Plan};
+use super::plan::{Layout, Order, Plan};
+use super::split::Division;
 use super::worker::portable;
 use crate::dataset::{Dataset, ImageFile, display_path};
 use crate::engine::Pool;
@@ -37,6 +38,12 @@ impl Fingerprint {
             Layout::Shards { .. } | Layout::ShardCount(_) => "shards",
             Layout::PerImage => "per-image",
         };
+        let order = match options.order {
+            Order::Sorted => "sorted".to_owned(),
+            Order::Shuffled { seed } => format!("shuffled by seed {seed}"),
+        };
+        let division = options.division.as_ref();
+        let division = division.map(|Division { seed, splits }| format!("{splits} by seed {seed}")).unwrap_or_default();
         let with: Vec<_> = options.extras.iter().map(ToString::to_string).collect();
         let entries = [
             ("petrec", env!("CARGO_PKG_VERSION").to_owned()), // another version may decode or encode otherwise
@@ -49,6 +56,8 @@ impl Fingerprint {
             ("weights", weights.metadata().sha256.clone()),
             ("pool", pool_name(options.pool).to_owned()),
             ("layout", layout.to_owned()),
+            ("order", order),
+            ("split", division),
             ("record-files", plan.files.len().to_string()),
             ("compression", options.compression.name().to_owned()),
             ("feature-key", options.feature_key.clone()),

@@ -46,9 +46,13 @@ impl Head {
 pub(super) struct Entry {
     /// Which file of the plan.
     pub(super) index: usize,
+    /// Where the data set is divided: the name of its split.
+    pub(super) split: Option<String>,
+    /// Its images, as indices into the data set, in the order of their records.
+    pub(super) images: Vec<usize>,
     /// The file; `None` where its only image was rejected.
     pub(super) file: Option<WrittenFile>,
-    /// What was found out about its images, in order.
+    /// What was found out about its images, in the same order.
     pub(super) findings: Vec<Finding>,
 }
 
@@ -199,7 +203,7 @@ mod tests {
     }
 
     fn entry(index: usize) -> Entry {
-        Entry { index, file: None, findings: Vec::new() }
+        Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new() }
     }
 
     fn head() -> Head {

@@ -7,7 +7,9 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Options;
 use super::fingerprint::Fingerprint;
+use super::split::Division;
 use crate::dataset::{Dataset, display_path};
 use crate::hashing::hash_file;
 use crate::model::{Metadata, Weights};
@@ -54,6 +56,8 @@ pub struct Manifest {
     pub classes: Vec<String>,
     /// Images that were looked at, rejected ones included.
     pub images: usize,
+    /// How the images are divided into splits, if they are.
+    pub division: Option<Division>,
     /// What each record holds.
     pub record: RecordDescription,
     /// The weights: architecture, preprocessing, source, SHA-256.
@@ -86,6 +90,8 @@ pub struct RecordDescription {
 pub struct WrittenFile {
     /// Relative to the output folder, with forward slashes.
     pub path: String,
+    /// The split that its records belong to, where the data set is divided.
+    pub split: Option<String>,
     /// Records in it.
     pub records: u64,
     /// Its length.
@@ -117,6 +123,7 @@ impl Manifest {
     pub(super) fn new(
         dataset: &Dataset,
         weights: &Weights,
+        options: &Options,
         plan: Fingerprint,
         record: RecordDescription,
         files: Vec<WrittenFile>,
@@ -127,6 +134,7 @@ impl Manifest {
             dataset: dataset.name.clone(),
             classes: dataset.classes.clone(),
             images: dataset.images.len(),
+            division: options.division.clone(),
             record,
             weights: weights.metadata().clone(),
             plan,
@@ -146,6 +154,11 @@ impl Manifest {
             other => Err(serde::de::Error::custom(format!("format {other}, not {FORMAT}"))),
         });
         manifest.map_err(|reason| ManifestError::Foreign { path, reason })
+    }
+
+    /// The names of the splits; none where the data set is not divided.
+    pub fn splits(&self) -> impl Iterator<Item = &str> {
+        self.division.iter().flat_map(|division| division.splits.parts()).map(|split| split.name.as_str())
     }
 
     /// Records in all files.

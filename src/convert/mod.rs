@@ -11,6 +11,7 @@ mod manifest;
 mod output;
 mod plan;
 mod record_files;
+mod split;
 mod worker;
 
 use std::num::NonZero;
@@ -24,7 +25,8 @@ pub use fingerprint::Fingerprint;
 pub use journal::JOURNAL_NAME;
 pub use manifest::{MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use output::OutputError;
-pub use plan::{Layout, PlanError};
+pub use plan::{Layout, Order, PlanError};
+pub use split::{Division, ParseSplitsError, Split, Splits};
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, Pool};
@@ -32,7 +34,7 @@ use crate::image::{Policy, Rejection};
 use crate::model::{Architecture, Weights};
 use crate::number::{counted, thousands};
 use crate::parallel;
-use crate::report::{Report, ReportFile, ReportFileError};
+use crate::report::{Finding, Report, ReportFile, ReportFileError};
 use crate::tfrecord::{Compression, Extra, LayoutError};
 use crate::validate::validate;
 use earlier::{Beginning, Begun, Entries};
@@ -97,6 +99,10 @@ pub struct Options {
     pub policy: Policy,
     /// Which files are written.
     pub layout: Layout,
+    /// In which order the records are.
+    pub order: Order,
+    /// How the images are divided, if they are.
+    pub division: Option<Division>,
     /// What becomes of a feature.
     pub pool: Pool,
     /// Key of the features.
@@ -192,7 +198,8 @@ pub fn convert(
     let start = Instant::now();
     let out = target.out;
     let worker = Worker::new(dataset, weights, options)?;
-    let plan = Plan::new(dataset, options.layout, |file| worker.record_len(file))?;
+    let (order, division) = (options.order, options.division.as_ref());
+    let plan = Plan::new(dataset, options.layout, order, division, |file| worker.record_len(file))?;
     let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
     let (engine_name, isa) = (engine.name(), engine.isa());
 
@@ -204,7 +211,10 @@ pub fn convert(
             if target.report.is_some() || !report.exists() {
                 // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
                 let file = ReportFile::begin_beside(&report, out, MANIFEST_NAME, &dataset.root)?;
-                file.finish(&validate(dataset, options.policy, options.threads, |_, _| {}))?;
+                let mut outcomes = validate(dataset, options.policy, options.threads, |_, _| {});
+                let splits = plan.files.iter().map(|file| (file.split.as_deref(), plan.images_of(file)));
+                divide(&mut outcomes, options, splits);
+                file.finish(&outcomes)?;
             }
             let images = manifest.images;
             watch.resumed(images);
@@ -222,7 +232,7 @@ pub fn convert(
                 output.take_back(plan.files.iter().map(|file| file.path.as_path()))?;
                 return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
             }
-            let manifest = Manifest::new(dataset, weights, fingerprint, worker.record_description(), files);
+            let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description(), files);
             match report {
                 Some(report) => report.finish(&outcomes)?,
                 None => output.write_json(REPORT_NAME, &outcomes)?,
@@ -291,13 +301,23 @@ fn convert_images(
 /// The report and the list of files, in order.
 fn assemble(dataset: &Dataset, options: &Options, entries: Entries) -> (Report, Vec<WrittenFile>) {
     let mut report = Report::new(dataset, options.policy.accept);
-    let mut files = Vec::new();
-    let mut images = dataset.images.iter();
-    for entry in entries.into_values() {
-        for (finding, image) in entry.findings.into_iter().zip(images.by_ref()) {
-            report.push(dataset, image, finding);
+    let mut findings: Vec<Option<&Finding>> = vec![None; dataset.images.len()];
+    for entry in entries.values() {
+        for (image, finding) in entry.images.iter().zip(&entry.findings) {
+            findings[*image] = Some(finding);
         }
-        files.extend(entry.file);
     }
-    (report, files)
+    for (image, finding) in dataset.images.iter().zip(findings) {
+        report.push(dataset, image, finding.expect("every image is in a record file").clone());
+    }
+    divide(&mut report, options, entries.values().map(|entry| (entry.split.as_deref(), &entry.images[..])));
+    (report, entries.into_values().filter_map(|entry| entry.file).collect())
+}
+
+/// Tells the report in which split each image is.
+fn divide<'a>(report: &mut Report, options: &Options, files: impl Iterator<Item = (Option<&'a str>, &'a [usize])>) {
+    let Some(division) = &options.division else { return };
+    let names = division.splits.parts().iter().map(|split| split.name.as_str());
+    let images = files.flat_map(|(split, images)| images.iter().filter_map(move |image| Some((*image, split?))));
+    report.divide(names, images);
 }

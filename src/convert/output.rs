@@ -204,7 +204,9 @@ impl Output {
             journal.append(&entry)?;
             synced.map_or(Ok(()), SyncedFile::publish)
         };
-        self.committing.push_back((self.path(relative), thread::spawn(commit)));
+        let path = self.path(relative);
+        let waiting = thread::Builder::new().spawn(commit).map_err(OutputError::write(&path))?;
+        self.committing.push_back((path, waiting));
         Ok(())
     }
 

@@ -1,26 +1,42 @@
 //! Which record files there will be, before the first byte of any.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::split::{Division, Lot};
+use super::worker::portable;
 use crate::dataset::{Dataset, ImageFile, display_path};
 
 /// Which record files a conversion writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `<data set>-00000-of-00010.tfrecord` and so on, each of about this many bytes.
+    /// `<data set>-00000-of-00010.tfrecord` and so on, each of about this many bytes. Where the data set is divided:
+    /// `<data set>-<split>-00000-of-00010.tfrecord`.
     Shards {
         /// Bytes that a shard aims at, before it is compressed.
         target: u64,
     },
-    /// The same, so many of them; fewer where there are not so many images.
+    /// The same, so many of them in each split; fewer where there are not so many images.
     ShardCount(NonZero<usize>),
-    /// `<Class>/TFRecord/<stem>.tfrecord`: one file of one record per image.
+    /// `<Class>/TFRecord/<stem>.tfrecord`, below `<split>` where the data set is divided: one file of one record per image.
     PerImage,
+}
+
+/// In which order the images of a split are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// That of the data set: by class, then by name.
+    Sorted,
+    /// All classes mixed; other images that come or go leave the others in their order.
+    Shuffled {
+        /// Another seed gives another order.
+        seed: u64,
+    },
 }
 
 /// Why the files cannot be planned.
@@ -55,6 +71,19 @@ pub enum PlanError {
     /// A record file would get a name that the manifest cannot hold.
     #[error("{}: the name is not UTF-8, so that no manifest could name its record file: rename it, or convert with --layout shards", display_path(.0))]
     NotUtf8(PathBuf),
+    /// A split that would have no record.
+    #[error(
+        "none of the {images} images falls into the split '{name}' with --seed {seed}: give it a larger share, or take \
+         another seed"
+    )]
+    EmptySplit {
+        /// The split's name.
+        name: String,
+        /// The seed.
+        seed: u64,
+        /// Images in the data set.
+        images: usize,
+    },
 }
 
 /// One record file.
@@ -62,8 +91,10 @@ pub enum PlanError {
 pub(super) struct PlannedFile {
     /// Relative to the output folder.
     pub(super) path: PathBuf,
-    /// The images whose records it holds, as indices into the data set. A rejected one leaves it a record shorter.
-    pub(super) images: Range<usize>,
+    /// The images whose records it holds, as a part of the plan's order. A rejected one leaves it a record shorter.
+    images: Range<usize>,
+    /// Where the data set is divided: the name of its split.
+    pub(super) split: Option<String>,
 }
 
 impl PlannedFile {
@@ -79,6 +110,14 @@ impl PlannedFile {
 pub(super) struct Plan {
     pub(super) layout: Layout,
     pub(super) files: Vec<PlannedFile>,
+    /// Every image once, as an index into the data set, in the order of the records.
+    order: Vec<usize>,
+}
+
+/// The images of one split, or of all.
+struct Part<'a> {
+    split: Option<&'a str>,
+    images: Range<usize>,
 }
 
 impl Plan {
@@ -86,53 +125,120 @@ impl Plan {
     pub(super) fn new(
         dataset: &Dataset,
         layout: Layout,
+        order: Order,
+        division: Option<&Division>,
         record_len: impl Fn(&ImageFile) -> u64,
     ) -> Result<Self, PlanError> {
-        let files = match layout {
-            Layout::Shards { target } => {
-                let bytes: u64 = dataset.images.iter().map(record_len).sum();
-                shards(&dataset.name, dataset.images.len(), bytes.div_ceil(target.max(1)))
+        let (order, parts) = arrange(dataset, order, division)?;
+        let mut files = Vec::new();
+        let mut taken = HashMap::new();
+        for part in &parts {
+            let images = &order[part.images.clone()];
+            match layout {
+                Layout::Shards { target } => {
+                    let bytes: u64 = images.iter().map(|image| record_len(&dataset.images[*image])).sum();
+                    files.extend(shards(&dataset.name, part, bytes.div_ceil(target.max(1))));
+                }
+                Layout::ShardCount(count) => files.extend(shards(&dataset.name, part, count.get() as u64)),
+                Layout::PerImage => {
+                    for (place, image) in part.images.clone().zip(images) {
+                        files.push(of_image(dataset, part, place, *image, &mut taken)?);
+                    }
+                }
             }
-            Layout::ShardCount(count) => shards(&dataset.name, dataset.images.len(), count.get() as u64),
-            Layout::PerImage => per_image(dataset)?,
-        };
-        Ok(Self { layout, files })
+        }
+        Ok(Self { layout, files, order })
     }
+
+    /// The images of one of the files, as indices into the data set, in the order of their records.
+    pub(super) fn images_of(&self, file: &PlannedFile) -> &[usize] {
+        &self.order[file.images.clone()]
+    }
+}
+
+/// The images in the order of their records, and where in it each split is.
+fn arrange<'a>(
+    dataset: &Dataset,
+    order: Order,
+    division: Option<&'a Division>,
+) -> Result<(Vec<usize>, Vec<Part<'a>>), PlanError> {
+    let splits = division.map_or(&[][..], |division| division.splits.parts());
+    let mut counts = vec![0; splits.len()];
+    let mut key = |image: &ImageFile| {
+        let path = portable(&image.relative);
+        let split = division.map_or(0, |division| division.split_of(&path));
+        if let Some(count) = counts.get_mut(split) {
+            *count += 1;
+        }
+        let place = match order {
+            Order::Sorted => 0,
+            Order::Shuffled { seed } => Lot::draw(seed, &path).order,
+        };
+        (split, place)
+    };
+    let keys: Vec<_> = dataset.images.iter().map(&mut key).collect();
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|image| keys[*image]);
+
+    let Some(division) = division else {
+        let images = 0..order.len();
+        return Ok((order, vec![Part { split: None, images }]));
+    };
+    let mut parts = Vec::with_capacity(splits.len());
+    let mut start = 0;
+    for (split, count) in splits.iter().zip(counts) {
+        if count == 0 {
+            let (name, seed, images) = (split.name.clone(), division.seed, dataset.images.len());
+            return Err(PlanError::EmptySplit { name, seed, images });
+        }
+        parts.push(Part { split: Some(&split.name), images: start..start + count });
+        start += count;
+    }
+    Ok((order, parts))
 }
 
 /// As even as can be: shard sizes differ by one image at most.
-fn shards(name: &str, images: usize, wanted: u64) -> Vec<PlannedFile> {
+fn shards(name: &str, part: &Part<'_>, wanted: u64) -> impl Iterator<Item = PlannedFile> {
+    let images = part.images.len();
     let count = usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, images.max(1));
-    let bound = |index: usize| (images as u128 * index as u128 / count as u128) as usize;
-    (0..count)
-        .map(|index| PlannedFile {
-            path: format!("{name}-{index:05}-of-{count:05}.tfrecord").into(),
-            images: bound(index)..bound(index + 1),
-        })
-        .collect()
+    let bound = move |index: usize| (images as u128 * index as u128 / count as u128) as usize;
+    let stem = match part.split {
+        Some(split) => format!("{name}-{split}"),
+        None => name.to_owned(),
+    };
+    let (start, split) = (part.images.start, part.split.map(str::to_owned));
+    (0..count).map(move |index| PlannedFile {
+        path: format!("{stem}-{index:05}-of-{count:05}.tfrecord").into(),
+        images: start + bound(index)..start + bound(index + 1),
+        split: split.clone(),
+    })
 }
 
-fn per_image(dataset: &Dataset) -> Result<Vec<PlannedFile>, PlanError> {
-    let mut taken: HashMap<PathBuf, usize> = HashMap::new();
-    let mut files = Vec::with_capacity(dataset.images.len());
-    for (index, file) in dataset.images.iter().enumerate() {
-        let mut name = file.path.file_stem().unwrap_or_default().to_owned();
-        name.push(".tfrecord");
-        let class = dataset.class_of(file).unwrap_or_default();
-        let path: PathBuf = [class.as_ref(), "TFRecord".as_ref(), name.as_os_str()].iter().collect();
-        let Some(name) = path.to_str() else { return Err(PlanError::NotUtf8(file.relative.clone())) };
-        if let Some(part) = name.split(std::path::is_separator).find(|part| is_reserved(part)) {
-            return Err(PlanError::Reserved { path: file.relative.clone(), name: part.to_owned() });
-        }
-        // Names that differ in case only are one file on Windows and macOS.
-        let key = PathBuf::from(name.to_lowercase());
-        if let Some(first) = taken.insert(key, index) {
-            let first = dataset.images[first].relative.clone();
-            return Err(PlanError::SameName { first, second: file.relative.clone(), record: path });
-        }
-        files.push(PlannedFile { path, images: index..index + 1 });
+/// The file of the image that is at `place` in the plan's order. `taken` holds the names of the others.
+fn of_image(
+    dataset: &Dataset,
+    part: &Part<'_>,
+    place: usize,
+    image: usize,
+    taken: &mut HashMap<PathBuf, usize>,
+) -> Result<PlannedFile, PlanError> {
+    let file = &dataset.images[image];
+    let mut name = file.path.file_stem().unwrap_or_default().to_owned();
+    name.push(".tfrecord");
+    let class = dataset.class_of(file).unwrap_or_default();
+    let folders = part.split.into_iter().chain([class, "TFRecord"]).map(OsStr::new);
+    let path: PathBuf = folders.chain([&*name]).collect();
+    let Some(name) = path.to_str() else { return Err(PlanError::NotUtf8(file.relative.clone())) };
+    if let Some(part) = name.split(std::path::is_separator).find(|part| is_reserved(part)) {
+        return Err(PlanError::Reserved { path: file.relative.clone(), name: part.to_owned() });
     }
-    Ok(files)
+    // Names that differ in case only are one file on Windows and macOS.
+    let key = PathBuf::from(name.to_lowercase());
+    if let Some(first) = taken.insert(key, image) {
+        let first = dataset.images[first].relative.clone();
+        return Err(PlanError::SameName { first, second: file.relative.clone(), record: path });
+    }
+    Ok(PlannedFile { path, images: place..place + 1, split: part.split.map(str::to_owned) })
 }
 
 /// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.
@@ -150,7 +256,14 @@ fn is_reserved(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
     use super::*;
+
+    fn planned(name: &str, images: usize, wanted: u64) -> Vec<PlannedFile> {
+        shards(name, &Part { split: None, images: 0..images }, wanted).collect()
+    }
 
     #[test]
     fn names_that_windows_takes_for_something_else_are_known() {
@@ -166,7 +279,7 @@ mod tests {
 
     #[test]
     fn shards_hold_every_image_once_and_are_even() {
-        let files = shards("pets", 10, 4);
+        let files = planned("pets", 10, 4);
 
         let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
         let ranges: Vec<_> = files.iter().map(|file| file.images.clone()).collect();
@@ -176,7 +289,81 @@ mod tests {
 
     #[test]
     fn there_are_never_more_shards_than_images() {
-        assert_eq!(shards("pets", 3, 1_000).len(), 3);
-        assert_eq!(shards("pets", 3, 0).len(), 1);
+        assert_eq!(planned("pets", 3, 1_000).len(), 3);
+        assert_eq!(planned("pets", 3, 0).len(), 1);
+    }
+
+    /// Images of two classes, by name.
+    fn dataset(names: impl IntoIterator<Item = String>) -> Dataset {
+        let image = |name: String| ImageFile {
+            path: Path::new("pets").join(&name),
+            label: Some(usize::from(name.starts_with("Dog"))),
+            relative: name.into(),
+            size: 1,
+        };
+        let (classes, images) = (vec!["Cat".to_owned(), "Dog".to_owned()], names.into_iter().map(image).collect());
+        Dataset { name: "pets".to_owned(), root: "pets".into(), classes, images, notes: Vec::new() }
+    }
+
+    fn pets(each: usize) -> Vec<String> {
+        ["Cat", "Dog"].iter().flat_map(|class| (0..each).map(move |number| format!("{class}/{number}.jpg"))).collect()
+    }
+
+    /// The names of the images of each file, in the order of their records.
+    fn contents(dataset: &Dataset, order: Order, division: Option<&Division>) -> Vec<(String, Vec<String>)> {
+        let layout = Layout::ShardCount(NonZero::new(4).expect("not 0"));
+        let plan = Plan::new(dataset, layout, order, division, |_| 1).expect("a plan");
+        let name = |image: &usize| dataset.images[*image].relative.display().to_string();
+        let content = |file: &PlannedFile| (file.name(), plan.images_of(file).iter().map(name).collect());
+        plan.files.iter().map(content).collect()
+    }
+
+    #[test]
+    fn a_shuffled_shard_is_not_all_cats_and_every_image_is_in_one() {
+        let dataset = dataset(pets(500));
+
+        let files = contents(&dataset, Order::Shuffled { seed: 7 }, None);
+
+        for (name, images) in &files {
+            let cats = images.iter().filter(|image| image.starts_with("Cat")).count();
+            // Four standard deviations of a draw of 250.
+            assert!((94..=156).contains(&cats), "{cats} cats of {} in {name}", images.len());
+        }
+        let mut images: Vec<_> = files.into_iter().flat_map(|(_, images)| images).collect();
+        assert_ne!(images, contents(&dataset, Order::Shuffled { seed: 8 }, None)[0].1);
+        images.sort();
+        let mut all = pets(500);
+        all.sort();
+        assert_eq!(images, all);
+    }
+
+    #[test]
+    fn added_images_move_no_other_to_another_split_nor_past_another() {
+        let division = Division { seed: 3, splits: "train=0.7,test=0.3".parse().expect("a division") };
+        let arranged = |dataset: &Dataset| {
+            let mut splits = BTreeMap::<String, Vec<String>>::new();
+            for (name, images) in contents(dataset, Order::Shuffled { seed: 3 }, Some(&division)) {
+                splits.entry(name.split('-').nth(1).expect("a split").to_owned()).or_default().extend(images);
+            }
+            splits
+        };
+        let before = arranged(&dataset(pets(100)));
+
+        let mut after = arranged(&dataset(pets(200)));
+        let known = pets(100);
+        after.values_mut().for_each(|images| images.retain(|image| known.contains(image)));
+
+        assert_eq!(before.keys().collect::<Vec<_>>(), ["test", "train"]);
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn a_split_without_images_is_refused_by_name() {
+        let division = Division { seed: 0, splits: "train=0.999999,test=0.000001".parse().expect("a division") };
+        let (dataset, layout) = (dataset(pets(2)), Layout::Shards { target: 1 });
+
+        let error = Plan::new(&dataset, layout, Order::Sorted, Some(&division), |_| 1).expect_err("nothing to test");
+
+        assert!(error.to_string().starts_with("none of the 4 images falls into the split 'test' with --seed 0"));
     }
 }

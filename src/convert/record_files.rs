@@ -48,7 +48,7 @@ impl<'a> RecordFiles<'a> {
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
     pub(super) fn images(&self) -> Vec<usize> {
-        self.pending.iter().flat_map(|index| self.plan.files[*index].images.clone()).collect()
+        self.pending.iter().flat_map(|index| self.plan.images_of(&self.plan.files[*index])).copied().collect()
     }
 
     /// Whether no file is half written.
@@ -67,7 +67,7 @@ impl<'a> RecordFiles<'a> {
             open.writer.write(record).map_err(OutputError::write(&self.output.path(&planned.path)))?;
         }
         open.findings.push(finding);
-        if open.findings.len() < planned.images.len() {
+        if open.findings.len() < self.plan.images_of(planned).len() {
             self.open = Some(open);
             return Ok(());
         }
@@ -102,6 +102,7 @@ impl<'a> RecordFiles<'a> {
         let (engine, isa) = self.engine;
         let written = is_wanted.then(|| WrittenFile {
             path: planned.name(),
+            split: planned.split.clone(),
             records,
             bytes,
             sha256,
@@ -112,7 +113,8 @@ impl<'a> RecordFiles<'a> {
             // An image that was good once may have left one.
             remove_if_there(&path)?;
         }
-        let entry = Entry { index, file: written, findings };
+        let images = self.plan.images_of(planned).to_vec();
+        let entry = Entry { index, split: planned.split.clone(), images, file: written, findings };
         self.output.commit(&planned.path, is_wanted.then_some(file), entry.clone())?;
         self.done.insert(index, entry);
         Ok(())

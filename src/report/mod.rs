@@ -69,6 +69,8 @@ pub struct FileReport {
     /// What was found out about it.
     #[serde(flatten)]
     pub finding: Finding,
+    /// The split that its record is in, where the data set is divided.
+    pub split: Option<String>,
     /// Where `--quarantine` moved it.
     pub quarantined: Option<String>,
 }
@@ -106,6 +108,16 @@ pub struct ClassReport {
     pub counts: Counts,
 }
 
+/// Counts of one split.
+#[derive(Clone, Debug, Serialize)]
+pub struct SplitReport {
+    /// The split's name.
+    pub name: String,
+    /// Its files.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
 /// What happened to every file of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -117,6 +129,8 @@ pub struct Report {
     pub counts: Counts,
     /// The same by class, in label order; empty where the data set has no classes.
     pub classes: Vec<ClassReport>,
+    /// The same by split; empty where the data set is not divided.
+    pub splits: Vec<SplitReport>,
     /// Rejected files by reason code.
     pub reasons: BTreeMap<&'static str, usize>,
     /// What was passed over while listing the data set, a line each.
@@ -136,6 +150,7 @@ impl Report {
             accept,
             counts: Counts::default(),
             classes: dataset.classes.iter().enumerate().map(class).collect(),
+            splits: Vec::new(),
             reasons: BTreeMap::new(),
             notes: dataset.notes.iter().map(ToString::to_string).collect(),
             files: Vec::new(),
@@ -155,8 +170,20 @@ impl Report {
             path: file.path.to_string_lossy().into_owned(),
             class: file.label.map(|label| dataset.classes[label].clone()),
             finding,
+            split: None,
             quarantined: None,
         });
+    }
+
+    /// Says in which of the splits each file is: `files` are their places in the report, with the name of the split.
+    pub fn divide<'a>(&mut self, names: impl Iterator<Item = &'a str>, files: impl Iterator<Item = (usize, &'a str)>) {
+        self.splits = names.map(|name| SplitReport { name: name.to_owned(), counts: Counts::default() }).collect();
+        for (file, name) in files {
+            if let Some(split) = self.splits.iter_mut().find(|split| split.name == name) {
+                split.counts.add(self.files[file].finding.verdict);
+            }
+            self.files[file].split = Some(name.to_owned());
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::io;
 
 use super::files::{RecordFile, Standing};
 use super::problem::{Fault, Problem};
-use crate::convert::Manifest;
+use crate::convert::{Manifest, WrittenFile};
 use crate::hashing::hash_file;
 use crate::tfrecord::proto::Kind;
-use crate::tfrecord::{Example, Message, Stretch, stretches};
+use crate::tfrecord::{Example, Extra, Message, Stretch, stretches};
 
 /// What was found in one file.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Checked {
         for stretch in stretches(&file.path)? {
             match stretch? {
                 Stretch::Intact(data) => {
-                    if let Err(fault) = check_record(&data, listed.map(|(manifest, _)| manifest)) {
+                    if let Err(fault) = check_record(&data, listed) {
                         faults.entry(fault).or_insert((self.records, 0)).1 += 1;
                     }
                     self.records += 1;
@@ -64,7 +64,11 @@ impl Checked {
         let content = |(fault, (record, count))| Problem::Content { record, fault, more: count - 1 };
         self.problems.extend(faults.into_iter().map(content));
 
-        let Some((_, expected)) = listed else { return Ok(()) };
+        let Some((manifest, expected)) = listed else { return Ok(()) };
+        let is_split = |name: &String| manifest.splits().any(|split| split == name);
+        if manifest.splits().next().is_some() != expected.split.as_ref().is_some_and(is_split) {
+            self.problems.push(Problem::Split);
+        }
         let (found, sha256) = hash_file(&file.path)?;
         if found != expected.bytes {
             self.problems.push(Problem::Bytes { expected: expected.bytes, found });
@@ -78,9 +82,9 @@ impl Checked {
     }
 }
 
-fn check_record(data: &[u8], manifest: Option<&Manifest>) -> Result<(), Fault> {
+fn check_record(data: &[u8], listed: Option<(&Manifest, &WrittenFile)>) -> Result<(), Fault> {
     let example = Example::decode(data).map_err(|_| Fault::NotAnExample)?;
-    if let Some(Manifest { record, classes, .. }) = manifest {
+    if let Some((Manifest { record, classes, division, .. }, file)) = listed {
         let length = record.shape.iter().fold(1usize, |length, axis| length.saturating_mul(*axis));
         if example.floats(&record.feature_key).is_none_or(|values| values.len() != length) {
             return Err(Fault::Features);
@@ -91,6 +95,12 @@ fn check_record(data: &[u8], manifest: Option<&Manifest>) -> Result<(), Fault> {
         }
         if record.with.iter().any(|key| example.bytes(key).is_none_or(|values| values.len() != 1)) {
             return Err(Fault::Extra);
+        }
+        let path = record.with.iter().find(|key| *key == Extra::Path.key()).and_then(|key| example.bytes(key));
+        if let (Some(division), Some([path])) = (division, path)
+            && file.split.as_ref() != Some(&division.splits.parts()[division.split_of(path)].name)
+        {
+            return Err(Fault::Split);
         }
     }
     let kinds = example.features.iter().flat_map(|features| features.feature.values()).filter_map(|f| f.kind.as_ref());

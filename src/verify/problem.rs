@@ -61,6 +61,9 @@ pub enum Problem {
         /// What is there.
         found: u64,
     },
+    /// The manifest has it in a split that it does not have, or in none.
+    #[error("the manifest does not say which of its splits this is; it was altered")]
+    Split,
     /// There is no manifest, but the journal of a conversion.
     #[error("holds an unfinished conversion; 'petrec convert' with the same arguments finishes it")]
     Unfinished,
@@ -81,6 +84,9 @@ pub enum Fault {
     /// An extra feature is missing.
     #[error("a feature that the manifest names is missing")]
     Extra,
+    /// The record's path belongs to another split than its file.
+    #[error("its path belongs into another split")]
+    Split,
     /// A float is a NaN or an infinity.
     #[error("holds a value that is not finite")]
     NotFinite,

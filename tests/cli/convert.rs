@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use super::places::{photos, repository};
-use super::{convert_photos, data_set, json, names, petrec, records, temporary};
+use super::places::repository;
+use super::{convert_photos, data_set, json, names, petrec, photos, records, temporary};
 
 const FEATURE: usize = 7 * 7 * 1280;
 

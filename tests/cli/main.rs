@@ -9,6 +9,7 @@ mod npy;
 #[path = "../common/places.rs"]
 mod places;
 mod resume;
+mod splits;
 mod validate;
 mod verify;
 
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::process::Command;
 
 use petrec::tfrecord::{Example, Message, Reader};
-use places::repository;
+use places::{photos, repository};
 use tempfile::TempDir;
 
 /// What a run of petrec said.

@@ -14,7 +14,7 @@ const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", 
 const JOURNAL: &str = ".petrec-journal";
 
 /// Every file below a folder, with its bytes.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
@@ -32,7 +32,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// A conversion that was killed after `steps` of its steps on the way to the disk.
-fn killed_conversion(data: &Path, out: &Path, more: &[&str], steps: usize) {
+pub(crate) fn killed_conversion(data: &Path, out: &Path, more: &[&str], steps: usize) {
     let fixed = ["convert".as_ref(), "--model=efficientnet-lite0".as_ref(), data.as_os_str(), out.as_os_str()];
     let status = Command::new(env!("CARGO_BIN_EXE_petrec"))
         .args(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)))
