@@ -54,7 +54,7 @@ fn every_reason_code_is_documented() {
 fn each_limit_has_its_option_and_its_reason() {
     let limits = [
         ("--max-side", "400", "E_MAX_SIDE"),
-        ("--max-pixels", "20000", "E_MAX_PIXELS"),
+        ("--max-pixels", "150000", "E_MAX_PIXELS"),
         ("--max-file-size", "10kB", "E_MAX_FILE_SIZE"),
         ("--time-limit", "0.000000001", "E_TIME_LIMIT"),
     ];
