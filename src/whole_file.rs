@@ -116,6 +116,11 @@ pub(crate) struct SyncedFile {
 }
 
 impl SyncedFile {
+    /// Where it lies until it gets its name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Gives the file its name; a file of that name is replaced.
     ///
     /// # Errors

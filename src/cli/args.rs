@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
 use super::size::parse_size;
-use crate::convert::Splits;
+use crate::convert::{Splits, Tfds};
 use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, Pool};
 use crate::image::{self, Accept, Limits};
@@ -117,6 +117,15 @@ pub(super) struct Convert {
     /// Compress each file as a whole, as TensorFlow's compression_type has it
     #[arg(long, default_value = "none", value_parser = choice(COMPRESSIONS))]
     pub(super) compression: Compression,
+    /// Write an index beside each record file, as tfrecord2idx does for NVIDIA DALI
+    #[arg(long)]
+    pub(super) index: bool,
+    /// Make OUT a data set of TensorFlow Datasets under this name and version
+    #[arg(long, value_name = "NAME:VERSION")]
+    pub(super) tfds: Option<Tfds>,
+    /// Read each record file back before it gets its name
+    #[arg(long = "verify")]
+    pub(super) read_back: bool,
     /// Store the whole feature, or its average over height and width
     #[arg(long, default_value = "none", value_parser = choice(POOLS))]
     pub(super) pool: Pool,

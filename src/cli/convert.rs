@@ -24,6 +24,9 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         label_key: command.label_key.clone(),
         extras: command.with.clone(),
         compression: command.compression,
+        index: command.index,
+        tfds: command.tfds.clone(),
+        read_back: command.read_back,
         threads: global.threads(),
     };
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;

@@ -6,7 +6,7 @@
 //! | 1 | failed at run time; for `dump` also: an image was rejected; for `inspect`: a file is damaged |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
-//! | 4 | `verify` found something wrong |
+//! | 4 | `verify`, or `convert --verify`, found something wrong |
 //! | 130 | interrupted; the same command goes on from there |
 
 mod args;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::convert::ConvertError;
+use crate::convert::{ConvertError, OutputError};
 use crate::dataset::{Dataset, DatasetError};
 use args::{Args, Command};
 
@@ -76,6 +76,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(match () {
                 () if is_usage(&error) => 2,
                 () if is_interrupt(&error) => interrupt::EXIT_CODE,
+                () if is_damage(&error) => 4,
                 () => 1,
             })
         }
@@ -89,15 +90,27 @@ fn is_usage(error: &anyhow::Error) -> bool {
     };
     error.is::<UsageError>()
         || error.downcast_ref().is_some_and(by_dataset)
-        || matches!(error.downcast_ref(), Some(ConvertError::Keys(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(ConvertError::Keys(_) | ConvertError::Tfds(_) | ConvertError::IndexOfCompressed)
+        )
 }
 
 /// Whether somebody wanted this end.
 fn is_interrupt(error: &anyhow::Error) -> bool {
+    matches!(reason(error), Some(ConvertError::Interrupted))
+}
+
+/// Whether `convert --verify` found something wrong.
+fn is_damage(error: &anyhow::Error) -> bool {
+    matches!(reason(error), Some(ConvertError::Output(OutputError::NotAsWritten { .. })))
+}
+
+/// Why a conversion stopped.
+fn reason(error: &anyhow::Error) -> Option<&ConvertError> {
     match error.downcast_ref() {
-        Some(ConvertError::Interrupted) => true,
-        Some(ConvertError::Unfinished { reason, .. }) => matches!(**reason, ConvertError::Interrupted),
-        _ => false,
+        Some(ConvertError::Unfinished { reason, .. }) => Some(reason),
+        other => other,
     }
 }
 

@@ -141,8 +141,7 @@ impl Beginning<'_> {
         let entries: Vec<Entry> = entries.into_values().collect();
         let is_whole = |entry: &Entry| {
             let Some(planned) = self.plan.files.get(entry.index) else { return false };
-            let is_there =
-                |file: &WrittenFile| file.path == planned.name() && file.is_at(&self.out.join(&planned.path));
+            let is_there = |file: &WrittenFile| file.path == planned.name() && file.is_in(self.out);
             entry.images == self.plan.images_of(planned)
                 && entry.findings.len() == entry.images.len()
                 && entry.file.as_ref().is_none_or(is_there)
@@ -153,8 +152,8 @@ impl Beginning<'_> {
     }
 
     fn all_whole(&self, manifest: &Manifest) -> bool {
-        let is_whole = |file: &WrittenFile| file.relative().is_some_and(|path| file.is_at(&self.out.join(path)));
-        self.on_all_threads(manifest.files.len(), |index| is_whole(&manifest.files[index])).iter().all(|whole| *whole)
+        let is_whole = |index: usize| manifest.files[index].is_in(self.out);
+        self.on_all_threads(manifest.files.len(), is_whole).iter().all(|whole| *whole)
     }
 
     fn on_all_threads(&self, count: usize, question: impl Fn(usize) -> bool + Sync) -> Vec<bool> {
@@ -182,9 +181,11 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     // A journal or manifest that cannot be read names no files: if there are any, they are strangers.
     let journal = output.journal().read().ok().flatten();
     let manifest = Manifest::read(out).ok();
-    let in_journal = journal.into_iter().flat_map(|earlier| earlier.entries).filter_map(|entry| entry.file);
-    let files = in_journal.chain(manifest.into_iter().flat_map(|manifest| manifest.files));
-    let paths: BTreeSet<PathBuf> = files.filter_map(|file| file.relative()).collect();
+    let in_journal = journal.iter().flat_map(|earlier| &earlier.entries).filter_map(|entry| entry.file.as_ref());
+    let files = in_journal.chain(manifest.iter().flat_map(|manifest| &manifest.files));
+    let records = files.flat_map(|file| [file.relative(), file.relative_index()]).flatten();
+    let companions = manifest.iter().flat_map(Manifest::companions).map(|(name, _)| name.into());
+    let paths: BTreeSet<PathBuf> = records.chain(companions).collect();
 
     Content::refuse_strangers(out, &paths)?;
     sweep(out, paths.iter().map(PathBuf::as_path))?;

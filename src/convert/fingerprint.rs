@@ -58,6 +58,8 @@ impl Fingerprint {
             ("layout", layout.to_owned()),
             ("order", order),
             ("split", division),
+            ("tfds", options.tfds.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("index", if options.index { "yes" } else { "" }.to_owned()),
             ("record-files", plan.files.len().to_string()),
             ("compression", options.compression.name().to_owned()),
             ("feature-key", options.feature_key.clone()),

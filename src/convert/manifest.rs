@@ -7,9 +7,9 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Options;
 use super::fingerprint::Fingerprint;
 use super::split::Division;
+use super::{Options, Tfds};
 use crate::dataset::{Dataset, display_path};
 use crate::hashing::hash_file;
 use crate::model::{Metadata, Weights};
@@ -44,7 +44,7 @@ pub enum ManifestError {
 }
 
 /// `petrec-manifest.json`: written last, so where it is, the conversion is complete.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this object.
     pub format: u32,
@@ -58,6 +58,8 @@ pub struct Manifest {
     pub images: usize,
     /// How the images are divided into splits, if they are.
     pub division: Option<Division>,
+    /// Under which name TFDS knows it, if it does.
+    pub tfds: Option<Tfds>,
     /// What each record holds.
     pub record: RecordDescription,
     /// The weights: architecture, preprocessing, source, SHA-256.
@@ -102,31 +104,63 @@ pub struct WrittenFile {
     pub engine: Cow<'static, str>,
     /// The engine's instructions, where it has several.
     pub isa: Option<Cow<'static, str>>,
+    /// The index of it, if there is one.
+    pub index: Option<IndexFile>,
+}
+
+/// The index of a record file as it lies on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexFile {
+    /// Relative to the output folder, with forward slashes.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 impl WrittenFile {
     /// The path below the output folder; `None` where it would lead out of it, which no manifest of ours does.
     #[must_use]
     pub fn relative(&self) -> Option<PathBuf> {
-        let path: PathBuf = self.path.split('/').collect();
-        path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
+        below(&self.path)
     }
 
-    /// Whether the file at `path` is this one, byte for byte.
-    pub(super) fn is_at(&self, path: &Path) -> bool {
-        let has_its_length = fs::metadata(path).is_ok_and(|metadata| metadata.len() == self.bytes);
-        has_its_length && hash_file(path).is_ok_and(|(_, sha256)| sha256 == self.sha256)
+    /// The same for its index.
+    #[must_use]
+    pub fn relative_index(&self) -> Option<PathBuf> {
+        below(&self.index.as_ref()?.path)
+    }
+
+    /// Whether it and its index lie in `out`, byte for byte.
+    pub(super) fn is_in(&self, out: &Path) -> bool {
+        let is_there = |path: Option<PathBuf>, bytes: u64, sha256: &str| {
+            path.is_some_and(|path| is_whole(&out.join(path), bytes, sha256))
+        };
+        let index = |index: &IndexFile| is_there(below(&index.path), index.bytes, &index.sha256);
+        self.index.as_ref().is_none_or(index) && is_there(self.relative(), self.bytes, &self.sha256)
     }
 }
 
+/// A path with forward slashes as one of this system; `None` where it would lead out of its folder.
+fn below(path: &str) -> Option<PathBuf> {
+    let path: PathBuf = path.split('/').collect();
+    path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
+}
+
+fn is_whole(path: &Path, bytes: u64, sha256: &str) -> bool {
+    let has_its_length = fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes);
+    has_its_length && hash_file(path).is_ok_and(|(_, found)| found == sha256)
+}
+
 impl Manifest {
+    /// The manifest of a conversion that has no record file yet.
     pub(super) fn new(
         dataset: &Dataset,
         weights: &Weights,
         options: &Options,
         plan: Fingerprint,
         record: RecordDescription,
-        files: Vec<WrittenFile>,
     ) -> Self {
         Self {
             format: FORMAT,
@@ -135,10 +169,11 @@ impl Manifest {
             classes: dataset.classes.clone(),
             images: dataset.images.len(),
             division: options.division.clone(),
+            tfds: options.tfds.clone(),
             record,
             weights: weights.metadata().clone(),
             plan,
-            files,
+            files: Vec::new(),
         }
     }
 
@@ -154,6 +189,12 @@ impl Manifest {
             other => Err(serde::de::Error::custom(format!("format {other}, not {FORMAT}"))),
         });
         manifest.map_err(|reason| ManifestError::Foreign { path, reason })
+    }
+
+    /// The files that lie beside the records and this, by name; their bytes depend on nothing else. None outside the folder.
+    pub(super) fn companions(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.tfds.iter().flat_map(|tfds| tfds.files(self));
+        files.filter(|(name, _)| below(name).is_some()).collect()
     }
 
     /// The names of the splits; none where the data set is not divided.

@@ -12,10 +12,14 @@ mod output;
 mod plan;
 mod record_files;
 mod split;
+mod tfds;
 mod worker;
 
+use std::fs;
+use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -23,10 +27,11 @@ use thiserror::Error;
 
 pub use fingerprint::Fingerprint;
 pub use journal::JOURNAL_NAME;
-pub use manifest::{MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
+pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use output::OutputError;
 pub use plan::{Layout, Order, PlanError};
 pub use split::{Division, ParseSplitsError, Split, Splits};
+pub use tfds::{ParseTfdsError, Tfds, TfdsError};
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, Pool};
@@ -37,10 +42,10 @@ use crate::parallel;
 use crate::report::{Finding, Report, ReportFile, ReportFileError};
 use crate::tfrecord::{Compression, Extra, LayoutError};
 use crate::validate::validate;
+use crate::whole_file::WholeFile;
 use earlier::{Beginning, Begun, Entries};
-use output::Output;
-use plan::Plan;
-use record_files::RecordFiles;
+use plan::{Arrangement, Plan};
+use record_files::{Form, RecordFiles};
 use worker::Worker;
 
 /// Name of the report in the output folder.
@@ -55,6 +60,12 @@ pub enum ConvertError {
     /// The files to write cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// TFDS could not read it.
+    #[error(transparent)]
+    Tfds(#[from] TfdsError),
+    /// An index of compressed files.
+    #[error("--index does not go with --compression: nothing can be found by its place in a compressed file")]
+    IndexOfCompressed,
     /// The output folder cannot be used or written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -113,8 +124,29 @@ pub struct Options {
     pub extras: Vec<Extra>,
     /// How each file is compressed.
     pub compression: Compression,
+    /// Whether each file gets an index beside it.
+    pub index: bool,
+    /// The name in TFDS, for a folder that `tfds.builder_from_directory` loads. Without a division everything is in one split.
+    pub tfds: Option<Tfds>,
+    /// Whether each file is read back before it gets its name.
+    pub read_back: bool,
     /// Number of workers; the bytes do not depend on it.
     pub threads: NonZero<usize>,
+}
+
+impl Options {
+    /// These options with what they leave open, if they go together and with `dataset`.
+    fn completed(&self, dataset: &Dataset) -> Result<Self, ConvertError> {
+        if self.index && self.compression != Compression::None {
+            return Err(ConvertError::IndexOfCompressed);
+        }
+        let mut options = self.clone();
+        if options.tfds.is_some() {
+            Tfds::check(dataset, self)?;
+            options.division.get_or_insert_with(|| Division { seed: 0, splits: Tfds::only_split() });
+        }
+        Ok(options)
+    }
 }
 
 /// Where a conversion goes.
@@ -197,49 +229,57 @@ pub fn convert(
 ) -> Result<Summary, ConvertError> {
     let start = Instant::now();
     let out = target.out;
+    let options = &options.completed(dataset)?;
     let worker = Worker::new(dataset, weights, options)?;
-    let (order, division) = (options.order, options.division.as_ref());
-    let plan = Plan::new(dataset, options.layout, order, division, |file| worker.record_len(file))?;
+    let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
     let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
+    let mut manifest = Manifest::new(dataset, weights, options, fingerprint.clone(), worker.record_description());
     let (engine_name, isa) = (engine.name(), engine.isa());
 
     output::refuse_inside(out, &dataset.root)?;
     let beginning = Beginning { dataset, plan: &plan, fingerprint: &fingerprint, out, threads: options.threads };
-    let (manifest, resumed) = match beginning.begin(target.start)? {
-        Begun::Finished(manifest) => {
+    let resumed = match beginning.begin(target.start)? {
+        Begun::Finished(finished) => {
+            manifest = *finished;
+            write_companions(out, &manifest)?;
             let report = target.report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
             if target.report.is_some() || !report.exists() {
                 // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
-                let file = ReportFile::begin_beside(&report, out, MANIFEST_NAME, &dataset.root)?;
+                let file = report_file(&report, out, &manifest, &dataset.root)?;
                 let mut outcomes = validate(dataset, options.policy, options.threads, |_, _| {});
                 let splits = plan.files.iter().map(|file| (file.split.as_deref(), plan.images_of(file)));
                 divide(&mut outcomes, options, splits);
                 file.finish(&outcomes)?;
             }
-            let images = manifest.images;
-            watch.resumed(images);
-            (*manifest, images)
+            watch.resumed(manifest.images);
+            manifest.images
         }
         Begun::Unfinished(mut output, done) => {
-            let report = target.report.map(|path| ReportFile::begin_beside(path, out, MANIFEST_NAME, &dataset.root));
-            let report = report.transpose()?;
+            let report = target.report.map(|path| report_file(path, out, &manifest, &dataset.root)).transpose()?;
             let resumed = done.values().map(|entry| entry.findings.len()).sum();
             watch.resumed(resumed);
-            let entries = convert_images(&worker, &plan, &mut output, engine, done, watch)?;
+            let form = Form {
+                compression: options.compression,
+                index: options.index,
+                read_back: options.read_back.then(|| Arc::new(manifest.clone())),
+            };
+            let files = RecordFiles::new(&plan, form, &mut output, engine.as_ref(), done);
+            let entries = convert_images(&worker, files, engine, watch)?;
 
             let (outcomes, files) = assemble(dataset, options, entries);
             if outcomes.counts.accepted == 0 {
                 output.take_back(plan.files.iter().map(|file| file.path.as_path()))?;
                 return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
             }
-            let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description(), files);
+            manifest.files = files;
+            write_companions(out, &manifest)?;
             match report {
                 Some(report) => report.finish(&outcomes)?,
                 None => output.write_json(REPORT_NAME, &outcomes)?,
             }
             output.write_json(MANIFEST_NAME, &manifest)?;
             output.finish()?;
-            (manifest, resumed)
+            resumed
         }
     };
 
@@ -263,16 +303,33 @@ pub fn convert(
     })
 }
 
-/// Converts what is not `done`, and tells what is done then: everything.
+/// The file that a report beside or outside the records goes to.
+fn report_file(path: &Path, out: &Path, manifest: &Manifest, root: &Path) -> Result<ReportFile, ReportFileError> {
+    let companions = manifest.companions();
+    let reserved: Vec<_> = companions.iter().map(|(name, _)| name.as_str()).chain([MANIFEST_NAME]).collect();
+    ReportFile::begin_beside(path, out, &reserved, root)
+}
+
+/// Writes what lies beside the records and the manifest, where it is not there yet.
+fn write_companions(out: &Path, manifest: &Manifest) -> Result<(), OutputError> {
+    for (name, content) in manifest.companions() {
+        let path = out.join(name);
+        if fs::read(&path).is_ok_and(|found| found == content) {
+            continue;
+        }
+        WholeFile::write(&path, |file| file.write_all(&content)).map_err(OutputError::write(&path))?;
+    }
+    Ok(())
+}
+
+/// Converts what is not done, and tells what is done then: everything.
 fn convert_images(
     worker: &Worker<'_>,
-    plan: &Plan,
-    output: &mut Output,
+    mut files: RecordFiles<'_>,
     engine: Box<dyn FeatureExtractor>,
-    done: Entries,
     watch: &mut impl Watch,
 ) -> Result<Entries, ConvertError> {
-    let mut files = RecordFiles::new(plan, worker.compression(), output, engine.as_ref(), done);
+    let planned = files.planned();
     let images = files.images();
     let converted = parallel::ordered(
         images.len(),
@@ -292,9 +349,7 @@ fn convert_images(
     match (settled, done.len() - failed) {
         (Ok(()), _) => Ok(done),
         (Err(reason), 0) => Err(reason),
-        (Err(reason), done) => {
-            Err(ConvertError::Unfinished { reason: Box::new(reason), done, planned: plan.files.len() })
-        }
+        (Err(reason), done) => Err(ConvertError::Unfinished { reason: Box::new(reason), done, planned }),
     }
 }
 

@@ -11,10 +11,11 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::journal::{Entry, JOURNAL_NAME, Journal};
-use super::manifest::{MANIFEST_NAME, ManifestError};
+use super::manifest::{MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
 use crate::crash_point::crash_point;
 use crate::dataset::display_path;
 use crate::paths::{self, folder_of};
+use crate::verify::{self, Problem, RecordFile};
 use crate::whole_file::{SyncedFile, WholeFile, is_temporary, sync_folder, write_json};
 
 /// Why the output folder cannot be used or written.
@@ -67,6 +68,18 @@ pub enum OutputError {
         out: PathBuf,
         /// The data set's folder.
         dataset: PathBuf,
+    },
+    /// Read back, a record file was not what had been written.
+    #[error(
+        "{}: read back before it got its name, it is not what was written: {problem}; check the memory and the disk, \
+         then run the same command again",
+        display_path(path)
+    )]
+    NotAsWritten {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
     },
     /// Writing failed.
     #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
@@ -149,7 +162,62 @@ fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
 const COMMITS_UNDER_WAY: usize = 4;
 
 /// A file on its way to the disk: its name, and the thread that waits for the disk.
-type Committing = (PathBuf, JoinHandle<io::Result<()>>);
+type Committing = (PathBuf, JoinHandle<Result<(), CommitError>>);
+
+/// Why a file did not get there.
+#[derive(Debug)]
+enum CommitError {
+    Io(io::Error),
+    /// Read back, it was not what had been written.
+    NotAsWritten(Problem),
+}
+
+impl From<io::Error> for CommitError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A record file that is written, under its temporary name, and its index, if it is to have one.
+pub(super) struct NewFile {
+    pub(super) records: WholeFile,
+    pub(super) index: Option<WholeFile>,
+    /// What the journal and the manifest will say of it.
+    pub(super) written: WrittenFile,
+    /// To read it back by, before it gets its name.
+    pub(super) read_back: Option<Arc<Manifest>>,
+}
+
+/// The same on disk.
+struct Synced {
+    records: SyncedFile,
+    index: Option<SyncedFile>,
+}
+
+impl NewFile {
+    /// Waits until it is on disk, and reads it back if that is wanted.
+    fn sync(self) -> Result<Synced, CommitError> {
+        let synced = Synced { records: self.records.sync()?, index: self.index.map(WholeFile::sync).transpose()? };
+        if let Some(manifest) = self.read_back {
+            let index = synced.index.as_ref().map(|index| index.path().to_path_buf());
+            let file = RecordFile::listed(synced.records.path().to_path_buf(), index, manifest, self.written);
+            match verify::check(&file).problems.into_iter().next() {
+                Some(Problem::Unreadable(error)) => return Err(error.into()),
+                Some(problem) => return Err(CommitError::NotAsWritten(problem)),
+                None => {}
+            }
+        }
+        Ok(synced)
+    }
+}
+
+impl Synced {
+    /// The index comes first: where the records are, it is.
+    fn publish(self) -> io::Result<()> {
+        self.index.map_or(Ok(()), SyncedFile::publish)?;
+        self.records.publish()
+    }
+}
 
 /// The output folder of one run, ours alone while this lives. Dropped before the journal has an entry, it takes back
 /// every folder it made.
@@ -193,16 +261,17 @@ impl Output {
 
     /// Writes `entry` into the journal and gives its file, if it has one, the name `relative`, both on disk; does not
     /// wait for the disk, which would keep every worker waiting too.
-    pub(super) fn commit(&mut self, relative: &Path, file: Option<WholeFile>, entry: Entry) -> Result<(), OutputError> {
+    pub(super) fn commit(&mut self, relative: &Path, file: Option<NewFile>, entry: Entry) -> Result<(), OutputError> {
         if self.committing.len() == COMMITS_UNDER_WAY {
             self.settle_oldest()?;
         }
         let journal = Arc::clone(&self.journal);
         let commit = move || {
-            let synced = file.map(WholeFile::sync).transpose()?;
+            let synced = file.map(NewFile::sync).transpose()?;
             // First the entry: the journal knows of every file that is there.
             journal.append(&entry)?;
-            synced.map_or(Ok(()), SyncedFile::publish)
+            synced.map_or(Ok(()), Synced::publish)?;
+            Ok(())
         };
         let path = self.path(relative);
         let waiting = thread::Builder::new().spawn(commit).map_err(OutputError::write(&path))?;
@@ -220,8 +289,12 @@ impl Output {
 
     fn settle_oldest(&mut self) -> Result<(), OutputError> {
         if let Some((path, waiting)) = self.committing.pop_front() {
-            let done = waiting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that wrote it died")));
-            done.inspect_err(|_| self.failed += 1).map_err(OutputError::write(&path))?;
+            let died = |_| Err(io::Error::other("the thread that wrote it died").into());
+            let done = waiting.join().unwrap_or_else(died);
+            done.inspect_err(|_| self.failed += 1).map_err(|error| match error {
+                CommitError::Io(reason) => OutputError::Write { path, reason },
+                CommitError::NotAsWritten(problem) => OutputError::NotAsWritten { path, problem },
+            })?;
         }
         Ok(())
     }

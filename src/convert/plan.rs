@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::num::NonZero;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::split::{Division, Lot};
 use super::worker::portable;
+use super::{Options, Tfds};
 use crate::dataset::{Dataset, ImageFile, display_path};
 
 /// Which record files a conversion writes.
@@ -98,10 +99,40 @@ pub(super) struct PlannedFile {
 }
 
 impl PlannedFile {
-    /// The path with forward slashes on every system; bytes that are not UTF-8 are replaced.
+    /// The path with forward slashes on every system.
     pub(super) fn name(&self) -> String {
-        let parts: Vec<_> = self.path.iter().map(|part| part.to_string_lossy()).collect();
-        parts.join("/")
+        name(&self.path)
+    }
+
+    /// Where its index lies: `pets-00000-of-00010.idx`, `pets-train.idx-00000-of-00010`, so that no pattern for record files
+    /// finds it.
+    pub(super) fn index_path(&self) -> PathBuf {
+        const ENDING: &str = ".tfrecord";
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let (stem, behind) = name.rsplit_once(ENDING).unwrap_or((&name, ""));
+        self.path.with_file_name(format!("{stem}.idx{behind}"))
+    }
+}
+
+/// A relative path with forward slashes on every system; bytes that are not UTF-8 are replaced.
+pub(super) fn name(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
+/// What is arranged how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrangement<'a> {
+    pub(super) layout: Layout,
+    pub(super) order: Order,
+    pub(super) division: Option<&'a Division>,
+    pub(super) tfds: Option<&'a Tfds>,
+}
+
+impl<'a> Arrangement<'a> {
+    pub(super) fn of(options: &'a Options) -> Self {
+        let Options { layout, order, ref division, ref tfds, .. } = *options;
+        Self { layout, order, division: division.as_ref(), tfds: tfds.as_ref() }
     }
 }
 
@@ -124,22 +155,28 @@ impl Plan {
     /// Plans for `dataset` with records of `record_len` bytes each.
     pub(super) fn new(
         dataset: &Dataset,
-        layout: Layout,
-        order: Order,
-        division: Option<&Division>,
+        Arrangement { layout, order, division, tfds }: Arrangement<'_>,
         record_len: impl Fn(&ImageFile) -> u64,
     ) -> Result<Self, PlanError> {
         let (order, parts) = arrange(dataset, order, division)?;
+        let stem = |split: Option<&str>| match split {
+            Some(split) => format!("{}-{split}", dataset.name),
+            None => dataset.name.clone(),
+        };
         let mut files = Vec::new();
         let mut taken = HashMap::new();
         for part in &parts {
             let images = &order[part.images.clone()];
+            let name = |index: usize, count: usize| match (tfds, part.split) {
+                (Some(tfds), Some(split)) => tfds.shard_name(split, index, count),
+                _ => format!("{}-{index:05}-of-{count:05}.tfrecord", stem(part.split)),
+            };
             match layout {
                 Layout::Shards { target } => {
                     let bytes: u64 = images.iter().map(|image| record_len(&dataset.images[*image])).sum();
-                    files.extend(shards(&dataset.name, part, bytes.div_ceil(target.max(1))));
+                    files.extend(shards(part, bytes.div_ceil(target.max(1)), name));
                 }
-                Layout::ShardCount(count) => files.extend(shards(&dataset.name, part, count.get() as u64)),
+                Layout::ShardCount(count) => files.extend(shards(part, count.get() as u64, name)),
                 Layout::PerImage => {
                     for (place, image) in part.images.clone().zip(images) {
                         files.push(of_image(dataset, part, place, *image, &mut taken)?);
@@ -198,17 +235,13 @@ fn arrange<'a>(
 }
 
 /// As even as can be: shard sizes differ by one image at most.
-fn shards(name: &str, part: &Part<'_>, wanted: u64) -> impl Iterator<Item = PlannedFile> {
+fn shards(part: &Part<'_>, wanted: u64, name: impl Fn(usize, usize) -> String) -> impl Iterator<Item = PlannedFile> {
     let images = part.images.len();
     let count = usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, images.max(1));
     let bound = move |index: usize| (images as u128 * index as u128 / count as u128) as usize;
-    let stem = match part.split {
-        Some(split) => format!("{name}-{split}"),
-        None => name.to_owned(),
-    };
     let (start, split) = (part.images.start, part.split.map(str::to_owned));
     (0..count).map(move |index| PlannedFile {
-        path: format!("{stem}-{index:05}-of-{count:05}.tfrecord").into(),
+        path: name(index, count).into(),
         images: start + bound(index)..start + bound(index + 1),
         split: split.clone(),
     })
@@ -257,12 +290,12 @@ fn is_reserved(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::Path;
 
     use super::*;
 
-    fn planned(name: &str, images: usize, wanted: u64) -> Vec<PlannedFile> {
-        shards(name, &Part { split: None, images: 0..images }, wanted).collect()
+    fn planned(images: usize, wanted: u64) -> Vec<PlannedFile> {
+        let name = |index, count| format!("pets-{index:05}-of-{count:05}.tfrecord");
+        shards(&Part { split: None, images: 0..images }, wanted, name).collect()
     }
 
     #[test]
@@ -279,7 +312,7 @@ mod tests {
 
     #[test]
     fn shards_hold_every_image_once_and_are_even() {
-        let files = planned("pets", 10, 4);
+        let files = planned(10, 4);
 
         let names: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
         let ranges: Vec<_> = files.iter().map(|file| file.images.clone()).collect();
@@ -289,8 +322,8 @@ mod tests {
 
     #[test]
     fn there_are_never_more_shards_than_images() {
-        assert_eq!(planned("pets", 3, 1_000).len(), 3);
-        assert_eq!(planned("pets", 3, 0).len(), 1);
+        assert_eq!(planned(3, 1_000).len(), 3);
+        assert_eq!(planned(3, 0).len(), 1);
     }
 
     /// Images of two classes, by name.
@@ -312,7 +345,8 @@ mod tests {
     /// The names of the images of each file, in the order of their records.
     fn contents(dataset: &Dataset, order: Order, division: Option<&Division>) -> Vec<(String, Vec<String>)> {
         let layout = Layout::ShardCount(NonZero::new(4).expect("not 0"));
-        let plan = Plan::new(dataset, layout, order, division, |_| 1).expect("a plan");
+        let arrangement = Arrangement { layout, order, division, tfds: None };
+        let plan = Plan::new(dataset, arrangement, |_| 1).expect("a plan");
         let name = |image: &usize| dataset.images[*image].relative.display().to_string();
         let content = |file: &PlannedFile| (file.name(), plan.images_of(file).iter().map(name).collect());
         plan.files.iter().map(content).collect()
@@ -362,7 +396,8 @@ mod tests {
         let division = Division { seed: 0, splits: "train=0.999999,test=0.000001".parse().expect("a division") };
         let (dataset, layout) = (dataset(pets(2)), Layout::Shards { target: 1 });
 
-        let error = Plan::new(&dataset, layout, Order::Sorted, Some(&division), |_| 1).expect_err("nothing to test");
+        let arrangement = Arrangement { layout, order: Order::Sorted, division: Some(&division), tfds: None };
+        let error = Plan::new(&dataset, arrangement, |_| 1).expect_err("nothing to test");
 
         assert!(error.to_string().starts_with("none of the 4 images falls into the split 'test' with --seed 0"));
     }

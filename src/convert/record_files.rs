@@ -1,17 +1,19 @@
 //! Records in the order of their images, into those files of the plan that are not done yet.
 
 use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::Arc;
 
 use super::ConvertError;
 use super::earlier::Entries;
 use super::journal::Entry;
-use super::manifest::WrittenFile;
-use super::output::{Output, OutputError, remove_if_there};
-use super::plan::{Layout, Plan};
+use super::manifest::{IndexFile, Manifest, WrittenFile};
+use super::output::{NewFile, Output, OutputError, remove_if_there};
+use super::plan::{self, Layout, Plan, PlannedFile};
 use crate::engine::FeatureExtractor;
 use crate::hashing::Hashing;
 use crate::report::Finding;
-use crate::tfrecord::{Compression, Compressor, Writer};
+use crate::tfrecord::{Compression, Compressor, Index, Writer};
 use crate::whole_file::WholeFile;
 
 /// Writes one file after the other; each gets its name when its last image is through.
@@ -19,17 +21,27 @@ pub(super) struct RecordFiles<'a> {
     plan: &'a Plan,
     output: &'a mut Output,
     engine: (&'static str, Option<&'static str>),
-    compression: Compression,
+    form: Form,
     /// Files to write, as indices into the plan.
     pending: VecDeque<usize>,
     open: Option<Open>,
     done: Entries,
 }
 
+/// In which form the files are written.
+pub(super) struct Form {
+    pub(super) compression: Compression,
+    /// Whether each gets an index.
+    pub(super) index: bool,
+    /// To read each back by, before it gets its name.
+    pub(super) read_back: Option<Arc<Manifest>>,
+}
+
 /// The file that is being written.
 struct Open {
-    index: usize,
+    number: usize,
     writer: Writer<Compressor<Hashing<WholeFile>>>,
+    index: Index,
     findings: Vec<Finding>,
 }
 
@@ -37,18 +49,23 @@ impl<'a> RecordFiles<'a> {
     /// All files of `plan` but those in `done`, with features that `engine` computes.
     pub(super) fn new(
         plan: &'a Plan,
-        compression: Compression,
+        form: Form,
         output: &'a mut Output,
         engine: &dyn FeatureExtractor,
         done: Entries,
     ) -> Self {
-        let pending = (0..plan.files.len()).filter(|index| !done.contains_key(index)).collect();
-        Self { plan, output, engine: (engine.name(), engine.isa()), compression, pending, open: None, done }
+        let pending = (0..plan.files.len()).filter(|number| !done.contains_key(number)).collect();
+        Self { plan, output, engine: (engine.name(), engine.isa()), form, pending, open: None, done }
     }
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
     pub(super) fn images(&self) -> Vec<usize> {
         self.pending.iter().flat_map(|index| self.plan.images_of(&self.plan.files[*index])).copied().collect()
+    }
+
+    /// How many files there will be in all.
+    pub(super) fn planned(&self) -> usize {
+        self.plan.files.len()
     }
 
     /// Whether no file is half written.
@@ -62,9 +79,12 @@ impl<'a> RecordFiles<'a> {
             Some(open) => open,
             None => self.begin()?,
         };
-        let planned = &self.plan.files[open.index];
+        let planned = &self.plan.files[open.number];
         if let Some(record) = record {
             open.writer.write(record).map_err(OutputError::write(&self.output.path(&planned.path)))?;
+            if self.form.index {
+                open.index.push(record.len());
+            }
         }
         open.findings.push(finding);
         if open.findings.len() < self.plan.images_of(planned).len() {
@@ -85,38 +105,59 @@ impl<'a> RecordFiles<'a> {
     }
 
     fn begin(&mut self) -> Result<Open, ConvertError> {
-        let index = self.pending.pop_front().expect("the plan holds every image");
-        let file = self.output.begin(&self.plan.files[index].path)?;
-        let writer = Writer::new(Compressor::new(self.compression, Hashing::new(file)));
-        Ok(Open { index, writer, findings: Vec::new() })
+        let number = self.pending.pop_front().expect("the plan holds every image");
+        let file = self.output.begin(&self.plan.files[number].path)?;
+        let writer = Writer::new(Compressor::new(self.form.compression, Hashing::new(file)));
+        Ok(Open { number, writer, index: Index::default(), findings: Vec::new() })
     }
 
-    fn end(&mut self, Open { index, writer, findings }: Open) -> Result<(), ConvertError> {
-        let planned = &self.plan.files[index];
-        let records = writer.records();
+    fn end(&mut self, Open { number, writer, index, findings }: Open) -> Result<(), ConvertError> {
+        let planned = &self.plan.files[number];
+        let count = writer.records();
         let path = self.output.path(&planned.path);
         let hashed = writer.finish().and_then(Compressor::finish).map_err(OutputError::write(&path))?;
-        let (file, bytes, sha256) = hashed.finish();
+        let (records, bytes, sha256) = hashed.finish();
         // A shard's name promises that all its siblings exist; a rejected image promises nothing.
-        let is_wanted = records > 0 || self.plan.layout != Layout::PerImage;
-        let (engine, isa) = self.engine;
-        let written = is_wanted.then(|| WrittenFile {
-            path: planned.name(),
-            split: planned.split.clone(),
-            records,
-            bytes,
-            sha256,
-            engine: engine.into(),
-            isa: isa.map(Into::into),
-        });
-        if !is_wanted {
+        let is_wanted = count > 0 || self.plan.layout != Layout::PerImage;
+        let file = if is_wanted {
+            let index = self.form.index.then(|| self.write_index(planned, &index)).transpose()?;
+            let (index, index_file) = index.unzip();
+            let (engine, isa) = self.engine;
+            let written = WrittenFile {
+                path: planned.name(),
+                split: planned.split.clone(),
+                records: count,
+                bytes,
+                sha256,
+                engine: engine.into(),
+                isa: isa.map(Into::into),
+                index: index_file,
+            };
+            Some(NewFile { records, index, written, read_back: self.form.read_back.clone() })
+        } else {
             // An image that was good once may have left one.
             remove_if_there(&path)?;
-        }
-        let images = self.plan.images_of(planned).to_vec();
-        let entry = Entry { index, split: planned.split.clone(), images, file: written, findings };
-        self.output.commit(&planned.path, is_wanted.then_some(file), entry.clone())?;
-        self.done.insert(index, entry);
+            remove_if_there(&self.output.path(&planned.index_path()))?;
+            None
+        };
+        let entry = Entry {
+            index: number,
+            split: planned.split.clone(),
+            images: self.plan.images_of(planned).to_vec(),
+            file: file.as_ref().map(|file| file.written.clone()),
+            findings,
+        };
+        self.output.commit(&planned.path, file, entry.clone())?;
+        self.done.insert(number, entry);
         Ok(())
+    }
+
+    /// Writes the index of a record file, still under a temporary name.
+    fn write_index(&mut self, planned: &PlannedFile, index: &Index) -> Result<(WholeFile, IndexFile), ConvertError> {
+        let relative = planned.index_path();
+        let mut file = Hashing::new(self.output.begin(&relative)?);
+        file.write_all(index.text().as_bytes()).map_err(OutputError::write(&self.output.path(&relative)))?;
+        let (file, bytes, sha256) = file.finish();
+        Ok((file, IndexFile { path: plan::name(&relative), bytes, sha256 }))
     }
 }

@@ -12,7 +12,7 @@ use crate::image::{self, Loaded, Rejection};
 use crate::model::{Network, Preprocess, Weights};
 use crate::report::Finding;
 use crate::tfrecord::framing::FRAMING_LEN;
-use crate::tfrecord::{Compression, Extra, RecordLayout};
+use crate::tfrecord::{Extra, RecordLayout};
 
 /// Everything that workers share; each brings its own extractor.
 pub(super) struct Worker<'a> {
@@ -44,11 +44,6 @@ impl<'a> Worker<'a> {
     /// How many workers there are to be.
     pub(super) fn threads(&self) -> usize {
         self.options.threads.get()
-    }
-
-    /// How the record files are to be compressed.
-    pub(super) fn compression(&self) -> Compression {
-        self.options.compression
     }
 
     /// Converts one image of the data set; that it cannot be decoded is a result, not an error.

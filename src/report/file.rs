@@ -74,10 +74,10 @@ impl ReportFile {
     /// The same for a report that may lie in `out`, the folder of the records.
     ///
     /// # Errors
-    /// As [`ReportFile::begin`], and where the name could be a record file's or is the manifest's.
-    pub fn begin_beside(path: &Path, out: &Path, reserved: &str, root: &Path) -> Result<Self, ReportFileError> {
+    /// As [`ReportFile::begin`], and where the name could be a record file's or is one of `reserved`.
+    pub fn begin_beside(path: &Path, out: &Path, reserved: &[&str], root: &Path) -> Result<Self, ReportFileError> {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
-        let is_reserved = path.file_name().is_some_and(|name| name == reserved);
+        let is_reserved = path.file_name().is_some_and(|name| reserved.iter().any(|reserved| name == *reserved));
         if paths::contains(out, path) && (!is_json || is_reserved) {
             return Err(ReportFileError::NotJson(path.into()));
         }

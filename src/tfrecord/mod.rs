@@ -8,6 +8,7 @@
 mod compression;
 mod example;
 pub mod framing;
+mod index;
 pub mod proto;
 mod reader;
 mod scan;
@@ -15,6 +16,7 @@ mod writer;
 
 pub use compression::{Compression, Compressor, open, stretches};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
+pub use index::Index;
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;
 pub use proto::Example;

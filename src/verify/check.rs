@@ -8,7 +8,7 @@ use super::problem::{Fault, Problem};
 use crate::convert::{Manifest, WrittenFile};
 use crate::hashing::hash_file;
 use crate::tfrecord::proto::Kind;
-use crate::tfrecord::{Example, Extra, Message, Stretch, stretches};
+use crate::tfrecord::{Example, Extra, Index, Message, Stretch, stretches};
 
 /// What was found in one file.
 #[derive(Debug, Default)]
@@ -43,9 +43,10 @@ pub fn check(file: &RecordFile) -> Checked {
 impl Checked {
     fn read(&mut self, file: &RecordFile) -> io::Result<()> {
         let listed = match &file.standing {
-            Standing::Listed { manifest, expected } => Some((manifest.as_ref(), expected)),
+            Standing::Listed { manifest, expected, .. } => Some((manifest.as_ref(), expected)),
             _ => None,
         };
+        let mut index = Index::default();
         let mut faults: BTreeMap<Fault, (u64, usize)> = BTreeMap::new();
         for stretch in stretches(&file.path)? {
             match stretch? {
@@ -53,6 +54,7 @@ impl Checked {
                     if let Err(fault) = check_record(&data, listed) {
                         faults.entry(fault).or_insert((self.records, 0)).1 += 1;
                     }
+                    index.push(data.len());
                     self.records += 1;
                 }
                 Stretch::Lost { error, bytes } => {
@@ -65,6 +67,9 @@ impl Checked {
         self.problems.extend(faults.into_iter().map(content));
 
         let Some((manifest, expected)) = listed else { return Ok(()) };
+        if expected.index.is_some() && !file.has_index(&index) {
+            self.problems.push(Problem::Index);
+        }
         let is_split = |name: &String| manifest.splits().any(|split| split == name);
         if manifest.splits().next().is_some() != expected.split.as_ref().is_some_and(is_split) {
             self.problems.push(Problem::Split);

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
 use crate::dataset::display_path;
+use crate::tfrecord::Index;
 
 /// Why there is nothing to verify.
 #[derive(Debug, Error)]
@@ -39,10 +40,32 @@ pub struct RecordFile {
 }
 
 impl RecordFile {
+    /// A file that lies at `path`, with its index at `index`, and must be what `manifest` would say with `expected`.
+    pub(crate) fn listed(
+        path: PathBuf,
+        index: Option<PathBuf>,
+        manifest: Arc<Manifest>,
+        expected: WrittenFile,
+    ) -> Self {
+        let relative = PathBuf::from(&expected.path);
+        Self { path, relative, standing: Standing::Listed { manifest, expected, index } }
+    }
+
     /// Whether there is a file to read.
     #[must_use]
     pub fn is_there(&self) -> bool {
         !matches!(self.standing, Standing::Missing | Standing::Unfinished | Standing::BadManifest(_))
+    }
+
+    /// Whether its index is there, and is this one.
+    pub(super) fn has_index(&self, index: &Index) -> bool {
+        match &self.standing {
+            Standing::Listed { index: Some(path), .. } => {
+                let has_its_length = fs::metadata(path).is_ok_and(|file| file.len() == index.text().len() as u64);
+                has_its_length && fs::read(path).is_ok_and(|bytes| bytes == index.text().as_bytes())
+            }
+            _ => false,
+        }
     }
 
     /// The manifest that names it.
@@ -60,8 +83,8 @@ impl RecordFile {
 pub(super) enum Standing {
     /// There is no manifest.
     Unknown,
-    /// It is named, with what it must be and what its records must hold.
-    Listed { manifest: Arc<Manifest>, expected: WrittenFile },
+    /// It is named, with what it must be, what its records must hold, and where its index must be.
+    Listed { manifest: Arc<Manifest>, expected: WrittenFile, index: Option<PathBuf> },
     /// It is there and not named.
     Unlisted,
     /// It is named and not there.
@@ -102,7 +125,10 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
     };
     for relative in below(folder)? {
         let standing = match (&manifest, expected.remove(&relative)) {
-            (Some(manifest), Some(expected)) => Standing::Listed { manifest: Arc::clone(manifest), expected },
+            (Some(manifest), Some(expected)) => {
+                let index = expected.relative_index().map(|index| folder.join(index));
+                Standing::Listed { manifest: Arc::clone(manifest), expected, index }
+            }
             (Some(_), None) => Standing::Unlisted,
             (None, _) => Standing::Unknown,
         };

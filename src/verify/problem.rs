@@ -64,6 +64,9 @@ pub enum Problem {
     /// The manifest has it in a split that it does not have, or in none.
     #[error("the manifest does not say which of its splits this is; it was altered")]
     Split,
+    /// Its index is not there, or tells of other records.
+    #[error("its index is missing or not that of its records; 'petrec convert' with the same arguments makes it again")]
+    Index,
     /// There is no manifest, but the journal of a conversion.
     #[error("holds an unfinished conversion; 'petrec convert' with the same arguments finishes it")]
     Unfinished,

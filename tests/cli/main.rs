@@ -1,6 +1,7 @@
 //! What a user sees: the commands run as a program, on real photos and on everything that is not one.
 
 mod bad_input;
+mod beside;
 mod convert;
 mod dump;
 mod inspect;
