@@ -86,7 +86,7 @@ impl Division {
     /// The split, as an index, of the image at `path`: relative to the data set's folder, forward slashes.
     #[must_use]
     pub fn split_of(&self, path: &[u8]) -> usize {
-        let part = u128::from(Lot::draw(self.seed, path).part) * u128::from(PARTS) >> u64::BITS;
+        let part = (u128::from(Lot::draw(self.seed, path).part) * u128::from(PARTS)) >> u64::BITS;
         let mut end = 0;
         let splits = self.splits.parts();
         let found = splits.iter().position(|split| {
