@@ -20,7 +20,7 @@ fn replay(target: &str, holds: fn(&[u8])) {
     for entry in entries {
         let path = entry.expect("an entry").path();
         let input = fs::read(&path).expect("readable");
-        println!("{}", path.display());
+        eprintln!("{}", path.display());
         holds(&input);
         for cut in (0..input.len()).step_by(input.len() / 16 + 1) {
             holds(&input[..cut]);
