@@ -14,6 +14,19 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
+    let is_port = |port: &str| {
+        let number = stem.strip_prefix(port).map(str::chars);
+        number.is_some_and(|mut rest| matches!((rest.next(), rest.next()), (Some('1'..='9' | '¹' | '²' | '³'), None)))
+    };
+    ["con", "prn", "aux", "nul"].contains(&stem.as_str())
+        || is_port("com")
+        || is_port("lpt")
+        || name.ends_with(['.', ' '])
+}
+
 /// The real path of the part that exists, and the rest behind it as typed.
 fn resolved(path: &Path) -> PathBuf {
     let absolute = path::absolute(path).unwrap_or_else(|_| path.into());
@@ -21,5 +34,22 @@ fn resolved(path: &Path) -> PathBuf {
     match existing {
         Some((part, real)) => real.join(absolute.strip_prefix(part).unwrap_or(Path::new(""))),
         None => absolute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_windows_takes_for_something_else_are_known() {
+        for name in
+            ["CON.tfrecord", "nul", "aux.tar.tfrecord", "com1.tfrecord", "LPT9", "Dog.", "Dog ", "prn .tfrecord"]
+        {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["console.tfrecord", "com.tfrecord", "com10.tfrecord", "com0", "a.con", ".tfrecord", "Dog"] {
+            assert!(!is_reserved(name), "{name}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::split::{Division, Lot};
 use super::worker::portable;
 use super::{Options, Tfds};
 use crate::dataset::{Dataset, ImageFile, display_path};
+use crate::paths::is_reserved;
 
 /// Which record files a conversion writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,19 +275,6 @@ fn of_image(
     Ok(PlannedFile { path, images: place..place + 1, split: part.split.map(str::to_owned) })
 }
 
-/// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.
-fn is_reserved(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
-    let is_port = |port: &str| {
-        let number = stem.strip_prefix(port).map(str::chars);
-        number.is_some_and(|mut rest| matches!((rest.next(), rest.next()), (Some('1'..='9' | '¹' | '²' | '³'), None)))
-    };
-    ["con", "prn", "aux", "nul"].contains(&stem.as_str())
-        || is_port("com")
-        || is_port("lpt")
-        || name.ends_with(['.', ' '])
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -296,18 +284,6 @@ mod tests {
     fn planned(images: usize, wanted: u64) -> Vec<PlannedFile> {
         let name = |index, count| format!("pets-{index:05}-of-{count:05}.tfrecord");
         shards(&Part { split: None, images: 0..images }, wanted, name).collect()
-    }
-
-    #[test]
-    fn names_that_windows_takes_for_something_else_are_known() {
-        for name in
-            ["CON.tfrecord", "nul", "aux.tar.tfrecord", "com1.tfrecord", "LPT9", "Dog.", "Dog ", "prn .tfrecord"]
-        {
-            assert!(is_reserved(name), "{name}");
-        }
-        for name in ["console.tfrecord", "com.tfrecord", "com10.tfrecord", "com0", "a.con", ".tfrecord", "Dog"] {
-            assert!(!is_reserved(name), "{name}");
-        }
     }
 
     #[test]

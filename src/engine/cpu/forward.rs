@@ -4,7 +4,7 @@
 //! the L1 cache, the whole map if it does, is computed into a ring that still holds what the kernel needs of the rows before:
 //!
 //! ```text
-//!   block input --expand--> ring: row 8 | row 9 | row 4 | row 5 | row 6 | row 7      (bands of two rows, kernel 5)
+//!   block input --expand--> ring: row 6 | row 7 | row 8 | row 9 | row 4 | row 5      (bands of two rows, kernel 5)
 //!                             |
 //!                             +--depthwise--> output rows 6 and 7 of these channels, and their sums for squeeze-excite
 //! ```
