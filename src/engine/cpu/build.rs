@@ -27,7 +27,7 @@ impl Plan {
         for block in &network.blocks {
             let widen = match (stem.take(), &block.expand) {
                 (Some(stem), _) => Widen::Stem(stem),
-                (None, Some(conv)) => Widen::Expand(builder.dense::<S>(conv, builder.of_values())),
+                (None, Some(conv)) => Widen::Expand(builder.widening::<S>(conv)),
                 (None, None) => Widen::Copy,
             };
             let plan = builder.block::<S>(block, widen, side, channels);
@@ -78,10 +78,16 @@ impl Builder<'_, '_> {
         Dense::new::<S>(conv, &weight.values, &bias.values, gain)
     }
 
+    /// The stem or an expansion: a depthwise convolution reads what it makes.
+    fn widening<S: Simd>(&self, conv: &Convolution) -> Dense {
+        let (weight, bias) = (self.weights)(conv);
+        Dense::before_depthwise::<S>(conv, &weight.values, &bias.values, self.of_values())
+    }
+
     fn stem<S: Simd>(&self, network: &Network) -> Stem {
         let conv = &network.stem;
         let (before, _) = self.padding.amounts(network.side, conv.kernel, conv.stride);
-        let dense = self.dense::<S>(conv, self.of_values());
+        let dense = self.widening::<S>(conv);
         Stem { dense, kernel: conv.kernel, stride: conv.stride, before }
     }
 

@@ -75,11 +75,12 @@ impl Panel {
     }
 }
 
-/// Cuts `channels` into panels of `rows` rows of weights each, `step` values apart, or just as far as they need.
-fn panels<S: Simd>(channels: usize, rows: usize, step: Option<usize>) -> (Vec<Panel>, usize) {
+/// Cuts `channels` into panels of at most `limit` of them, of `rows` rows of weights each, `step` values apart, or just as
+/// far as they need.
+fn panels<S: Simd>(channels: usize, limit: usize, rows: usize, step: Option<usize>) -> (Vec<Panel>, usize) {
     let (mut panels, mut first, mut used) = (Vec::new(), 0, 0);
     while first < channels {
-        let shape = S::panel((channels - first).div_ceil(LANES));
+        let shape = S::panel((channels - first).div_ceil(LANES), limit);
         let width = shape.width::<S>();
         let step = step.unwrap_or(shape.step::<S>());
         panels.push(Panel { first, shape, width, weights: used..used + rows * step, step });
@@ -106,10 +107,19 @@ pub(super) struct Dense {
 impl Dense {
     /// Packs `weight` (OIHW) and `bias` of `conv` for the kernels of `S`.
     pub(super) fn new<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
+        Self::packed::<S>(conv, usize::MAX, weight, bias, gain)
+    }
+
+    /// As [`Dense::new`], for a layer whose channels a depthwise convolution reads, panel by panel.
+    pub(super) fn before_depthwise<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
+        Self::packed::<S>(conv, S::PITCH, weight, bias, gain)
+    }
+
+    fn packed<S: Simd>(conv: &Convolution, limit: usize, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
         let taps = conv.kernel * conv.kernel;
         let inputs = taps * conv.input;
         let channels = padded(conv.output);
-        let (panels, length) = panels::<S>(conv.output, inputs, None);
+        let (panels, length) = panels::<S>(conv.output, limit, inputs, None);
         let mut packed = Aligned::zeros(length);
         for panel in &panels {
             let rows = packed[panel.weights.clone()].chunks_exact_mut(panel.step);
@@ -144,7 +154,7 @@ impl Depthwise {
     pub(super) fn new<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
         let taps = conv.kernel * conv.kernel;
         let channels = padded(conv.output);
-        let (panels, length) = panels::<S>(conv.output, taps, Some(S::PITCH));
+        let (panels, length) = panels::<S>(conv.output, S::PITCH, taps, Some(S::PITCH));
         let mut packed = Aligned::zeros(length);
         for panel in &panels {
             let rows = packed[panel.weights.clone()].chunks_exact_mut(panel.step);

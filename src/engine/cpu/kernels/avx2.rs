@@ -126,8 +126,10 @@ impl Simd for Avx2 {
         unsafe { with_avx2(kernel) }
     }
 
-    fn panel(rest: usize) -> Shape {
-        Shape { full: rest.min(2), half: 0 }
+    /// Two vectors; three where one would be left over, whose loads outnumber its multiply-adds.
+    fn panel(rest: usize, limit: usize) -> Shape {
+        let full = if matches!(rest, 3 | 5) && limit >= 3 * LANES { 3 } else { rest.min(2) };
+        Shape { full, half: 0 }
     }
 
     /// Twelve sums, of 16 registers: LLVM needs the others for the weights and two broadcast values.
@@ -137,6 +139,7 @@ impl Simd for Avx2 {
 
     unsafe fn tile(self, shape: Shape, rows: usize, args: &TileArgs<'_>) {
         tiles!(self, shape, rows, args;
+            (3, 0): 1 2 3 4;
             (2, 0): 1 2 3 4 5 6;
             (1, 0): 1 2 3 4 5 6 7 8 9 10 11 12);
     }

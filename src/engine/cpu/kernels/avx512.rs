@@ -141,7 +141,7 @@ impl Simd for Avx512 {
     }
 
     /// Three vectors while nothing narrower than a vector and a half is left over: 112 channels are 48 + 32 + 32.
-    fn panel(rest: usize) -> Shape {
+    fn panel(rest: usize, _: usize) -> Shape {
         match rest {
             6 | 9.. => Shape { full: 3, half: 0 },
             7 | 8 => Shape { full: 2, half: 0 },

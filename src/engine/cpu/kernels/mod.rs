@@ -92,8 +92,9 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// A vector of [`LANES`] values, for the rest of a row.
     type Half: Vector;
 
-    /// Channels of the widest panel. A ring's columns and a depthwise layer's weights are this many values apart, whatever
-    /// the panel: with distances that are not constants, LLVM keeps some hundred addresses on the stack.
+    /// Channels of the widest panel of a depthwise layer and of the layer before it. A ring's columns and a depthwise layer's
+    /// weights are this many values apart, whatever the panel: with distances that are not constants, LLVM keeps some
+    /// hundred addresses on the stack.
     const PITCH: usize;
 
     /// Inputs per turn of a dense kernel's innermost loop: what a turn costs besides its multiply-adds counts little among
@@ -120,8 +121,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// That of the kernel.
     unsafe fn run<K: Kernel>(self, kernel: K);
 
-    /// The next panel for `rest` times [`LANES`] channels that have none yet.
-    fn panel(rest: usize) -> Shape;
+    /// The next panel for `rest` times [`LANES`] channels that have none yet, at most `limit` channels wide.
+    fn panel(rest: usize, limit: usize) -> Shape;
 
     /// How many pixels a tile of this shape has at most.
     fn tile_rows(shape: Shape) -> usize;

@@ -120,7 +120,7 @@ impl Simd for Portable {
         unsafe { kernel.call::<Self>() }
     }
 
-    fn panel(rest: usize) -> Shape {
+    fn panel(rest: usize, _: usize) -> Shape {
         Shape { full: rest.min(2), half: 0 }
     }
 
