@@ -5,37 +5,27 @@
 //! compute, a little with each row.
 
 use super::kernels::LINE;
-use super::plan::{BlockPlan, Widen};
+use super::plan::{BlockPlan, Plan, Widen};
 
 /// What will be read after the present panel, cut into as many pieces as there are products to compute.
 pub(super) struct Ahead<'a> {
-    rest: [&'a [f32]; 5],
+    rest: &'a [f32],
     piece: usize,
 }
 
 impl<'a> Ahead<'a> {
     /// What the rest of `block` reads, up to the first panel of its `project`.
-    pub(super) fn new(block: &'a BlockPlan) -> Self {
-        let Widen::Expand(expand) = &block.widen else { return Self { rest: [&[]; 5], piece: 0 } };
-        let [reduce, gate] = (block.squeeze_excite.as_ref())
-            .map_or([&[][..]; 2], |layers| [&layers.reduce.weights, &layers.expand.weights]);
-        let rest = [
-            &block.depthwise.weights[..],
-            &expand.weights[expand.panels[0].weights.end..],
-            reduce,
-            gate,
-            &block.project.weights[block.project.panels[0].weights.clone()],
-        ];
+    pub(super) fn new(plan: &'a Plan, block: &BlockPlan) -> Self {
+        let Widen::Expand(expand) = &block.widen else { return Self { rest: &[], piece: 0 } };
+        let rest = &plan.weights[expand.panels[0].weights.end..block.project.panels[0].weights.end];
         let pieces = expand.panels.len() * block.side.div_ceil(block.band.rows);
-        let piece = rest.iter().map(|part| part.len()).sum::<usize>().div_ceil(pieces).next_multiple_of(LINE);
-        Self { rest, piece }
+        Self { rest, piece: rest.len().div_ceil(pieces).next_multiple_of(LINE) }
     }
 
     /// The next piece.
     pub(super) fn next(&mut self) -> &'a [f32] {
-        let Some(part) = self.rest.iter_mut().find(|part| !part.is_empty()) else { return &[] };
-        let (piece, rest) = part.split_at(self.piece.min(part.len()));
-        *part = rest;
+        let (piece, rest) = self.rest.split_at(self.piece.min(self.rest.len()));
+        self.rest = rest;
         piece
     }
 }

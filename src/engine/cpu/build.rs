@@ -2,7 +2,7 @@
 
 use super::super::EngineError;
 use super::kernels::{Act, Simd};
-use super::pack::{Dense, Depthwise, Gain, padded};
+use super::pack::{Dense, Depthwise, Gain, Packer, Unpacked, padded};
 use super::plan::{Band, BlockPlan, COLORS, MAX_STEM, Plan, SqueezeExcite, Stem, Widen};
 use crate::model::{Block, Convolution, Network, Padding, Tensor, Weights};
 
@@ -19,23 +19,31 @@ impl Plan {
         weights: &dyn Fn(&Convolution) -> (&'a Tensor, &'a Tensor),
     ) -> Result<Self, EngineError> {
         check(network)?;
-        let builder = Builder { weights, padding, act: network.activation.into() };
+        let mut builder = Builder { weights, padding, act: network.activation.into(), packer: Packer::default() };
         let mut side = network.side.div_ceil(network.stem.stride);
         let mut channels = padded(network.stem.output);
-        let mut stem = Some(builder.stem::<S>(network));
         let mut blocks = Vec::new();
         for block in &network.blocks {
-            let widen = match (stem.take(), &block.expand) {
-                (Some(stem), _) => Widen::Stem(stem),
-                (None, Some(conv)) => Widen::Expand(builder.widening::<S>(conv)),
-                (None, None) => Widen::Copy,
+            let is_first = blocks.is_empty();
+            let widening = if is_first { Some(&network.stem) } else { block.expand.as_ref() };
+            let (dense, depthwise) = builder.filter::<S>(widening, &block.depthwise);
+            let widen = match dense {
+                Some(dense) if is_first => Widen::Stem(Stem {
+                    dense,
+                    kernel: network.stem.kernel,
+                    stride: network.stem.stride,
+                    before: padding.amounts(network.side, network.stem.kernel, network.stem.stride).0,
+                }),
+                Some(dense) => Widen::Expand(dense),
+                None => Widen::Copy,
             };
-            let plan = builder.block::<S>(block, widen, side, channels);
+            let plan = builder.block::<S>(block, widen, depthwise, side, channels);
             (side, channels) = (plan.side_out, plan.project.channels);
             blocks.push(plan);
         }
         let head = builder.dense::<S>(&network.head, builder.of_values());
-        Ok(Self { side: network.side, act: builder.act, blocks, head, feature: network.feature_shape() })
+        let weights = builder.packer.pack();
+        Ok(Self { side: network.side, act: builder.act, blocks, head, weights, feature: network.feature_shape() })
     }
 }
 
@@ -65,6 +73,7 @@ struct Builder<'a, 'w> {
     weights: &'a dyn Fn(&Convolution) -> (&'w Tensor, &'w Tensor),
     padding: Padding,
     act: Act,
+    packer: Packer<'w>,
 }
 
 impl Builder<'_, '_> {
@@ -73,39 +82,58 @@ impl Builder<'_, '_> {
         Gain { input: 1.0, output: Gain::before(self.act) }
     }
 
-    fn dense<S: Simd>(&self, conv: &Convolution, gain: Gain) -> Dense {
+    fn dense<S: Simd>(&mut self, conv: &Convolution, gain: Gain) -> Dense {
         let (weight, bias) = (self.weights)(conv);
-        Dense::new::<S>(conv, &weight.values, &bias.values, gain)
+        let mut dense = Dense::new::<S>(conv, &bias.values, gain);
+        self.packer.place_all(Unpacked::new(conv, &weight.values, gain), &mut dense.panels);
+        dense
     }
 
-    /// The stem or an expansion: a depthwise convolution reads what it makes.
-    fn widening<S: Simd>(&self, conv: &Convolution) -> Dense {
-        let (weight, bias) = (self.weights)(conv);
-        Dense::before_depthwise::<S>(conv, &weight.values, &bias.values, self.of_values())
-    }
-
-    fn stem<S: Simd>(&self, network: &Network) -> Stem {
-        let conv = &network.stem;
-        let (before, _) = self.padding.amounts(network.side, conv.kernel, conv.stride);
-        let dense = self.widening::<S>(conv);
-        Stem { dense, kernel: conv.kernel, stride: conv.stride, before }
-    }
-
-    fn block<S: Simd>(&self, block: &Block, widen: Widen, side: usize, channels_in: usize) -> BlockPlan {
-        let conv = &block.depthwise;
-        let side_out = side.div_ceil(conv.stride);
-        let activated = Gain::after(self.act);
+    /// A block's depthwise convolution and the stem or the expansion before it, if there is one; they take turns, panel by
+    /// panel, and so do their weights.
+    fn filter<S: Simd>(&mut self, widening: Option<&Convolution>, conv: &Convolution) -> (Option<Dense>, Depthwise) {
         // What the depthwise convolution reads is an activation's result, unless it reads the block's input itself.
-        let input = if matches!(widen, Widen::Copy) { 1.0 } else { activated };
-        let (weight, bias) = (self.weights)(conv);
+        let input = if widening.is_some() { Gain::after(self.act) } else { 1.0 };
         let gain = Gain { input, output: Gain::before(self.act) };
-        let padding = self.padding.amounts(side, conv.kernel, conv.stride);
+        let (weight, bias) = (self.weights)(conv);
+        let mut depthwise = Depthwise::new::<S>(conv, &bias.values, gain);
+        let filter = Unpacked::new(conv, &weight.values, gain);
+
+        let gain = self.of_values();
+        let widened = widening.map(|conv| {
+            let (weight, bias) = (self.weights)(conv);
+            (Dense::before_depthwise::<S>(conv, &bias.values, gain), Unpacked::new(conv, &weight.values, gain))
+        });
+        let Some((mut dense, widening)) = widened else {
+            self.packer.place_all(filter, &mut depthwise.panels);
+            return (None, depthwise);
+        };
+        for (before, panel) in dense.panels.iter_mut().zip(&mut depthwise.panels) {
+            self.packer.place(widening, before);
+            self.packer.place(filter, panel);
+        }
+        (Some(dense), depthwise)
+    }
+
+    /// The whole block; `widen` and `depthwise` are what [`Builder::filter`] made of it.
+    fn block<S: Simd>(
+        &mut self,
+        block: &Block,
+        widen: Widen,
+        depthwise: Depthwise,
+        side: usize,
+        channels_in: usize,
+    ) -> BlockPlan {
+        let (kernel, stride) = (depthwise.kernel, depthwise.stride);
+        let side_out = side.div_ceil(stride);
+        let activated = Gain::after(self.act);
+        let padding = self.padding.amounts(side, kernel, stride);
         let mean = 1.0 / (side_out * side_out) as f64;
         let reduce = Gain { input: activated * mean, output: Gain::before(self.act) };
         let expand = Gain { input: activated, output: Gain::LOGISTIC };
         BlockPlan {
             widen,
-            depthwise: Depthwise::new::<S>(conv, &weight.values, &bias.values, gain),
+            depthwise,
             squeeze_excite: block.squeeze_excite.as_ref().map(|layers| SqueezeExcite {
                 reduce: self.dense::<S>(&layers.reduce, reduce),
                 expand: self.dense::<S>(&layers.expand, expand),
@@ -116,7 +144,7 @@ impl Builder<'_, '_> {
             side,
             side_out,
             padding,
-            band: Band::new(side, padding.0 + side + padding.1, S::PITCH, conv.kernel),
+            band: Band::new(side, padding.0 + side + padding.1, S::PITCH, kernel),
             channels_in,
         }
     }

@@ -36,10 +36,10 @@ pub(super) fn forward<S: Simd>(
     for (number, block) in plan.blocks.iter().enumerate() {
         filter(simd, plan, block, scratch, picture, |part| laps.lap(number, part));
         if let Some(layers) = &block.squeeze_excite {
-            squeeze_excite(simd, layers, scratch);
+            squeeze_excite(simd, plan, layers, scratch);
             laps.lap(number, Part::SqueezeExcite);
         }
-        project(simd, block, scratch, |part| laps.lap(number, part));
+        project(simd, plan, block, scratch, |part| laps.lap(number, part));
         mem::swap(&mut scratch.input, &mut scratch.output);
     }
     head(simd, plan, scratch, feature);
@@ -58,7 +58,7 @@ fn filter<S: Simd>(
     let Scratch { input, wide, ring, picture: room, pool, .. } = scratch;
     let layer = &block.depthwise;
     let mut ring = Ring::new(ring, block.band.slots, block.columns(), S::PITCH, block.padding);
-    let mut ahead = Ahead::new(block);
+    let mut ahead = Ahead::new(plan, block);
     pool[..layer.channels].fill(0.0);
     for (number, panel) in layer.panels.iter().enumerate() {
         let mut source = Source::new(plan, block, input, picture, room);
@@ -76,6 +76,7 @@ fn filter<S: Simd>(
             let rows = DepthwiseRows {
                 layer,
                 panel,
+                weights: &plan.weights[panel.weights.clone()],
                 ring: &ring,
                 map: (block.side, block.padding.0),
                 act: plan.act,
@@ -98,25 +99,26 @@ fn filter<S: Simd>(
 const MAX_PANEL: usize = 48;
 
 /// Turns the channels' sums in `pool` into factors in `gates`.
-fn squeeze_excite<S: Simd>(simd: S, layers: &SqueezeExcite, scratch: &mut Scratch) {
+fn squeeze_excite<S: Simd>(simd: S, plan: &Plan, layers: &SqueezeExcite, scratch: &mut Scratch) {
     let Scratch { pool, squeezed, gates, .. } = scratch;
-    Pointwise { act: layers.act, ..Pointwise::new(&layers.reduce, 1) }.run(simd, pool, squeezed);
-    Pointwise::new(&layers.expand, 1).run(simd, squeezed, gates);
+    Pointwise { act: layers.act, ..Pointwise::new(plan, &layers.reduce, 1) }.run(simd, pool, squeezed);
+    Pointwise::new(plan, &layers.expand, 1).run(simd, squeezed, gates);
     logistic(simd, &mut gates[..layers.expand.channels]);
 }
 
 /// Narrows: `wide`, each channel times its factor, to `output`.
-fn project<S: Simd>(simd: S, block: &BlockPlan, scratch: &mut Scratch, mut lap: impl FnMut(Part)) {
+fn project<S: Simd>(simd: S, plan: &Plan, block: &BlockPlan, scratch: &mut Scratch, mut lap: impl FnMut(Part)) {
     let Scratch { input, output, wide, gates, scaled, .. } = scratch;
     let layer = &block.project;
-    let mut project = Pointwise::new(layer, block.side_out * block.side_out);
+    let mut project = Pointwise::new(plan, layer, block.side_out * block.side_out);
     project.residual = block.residual.then_some(&input[..]);
     if block.squeeze_excite.is_some() {
         // Whatever is less work: the weights have as many values per channel as there are channels out.
         if project.pixels > layer.channels {
+            let (mut from, mut to) = (project.weights, &mut scaled[..]);
             for panel in &layer.panels {
-                let (from, to) = (&layer.weights[panel.weights.clone()], &mut scaled[panel.weights.clone()]);
                 scale_rows(simd, from, to, &gates[..layer.inputs], panel.step);
+                (from, to) = (&from[panel.weights.len()..], &mut to[panel.weights.len()..]);
             }
             project.weights = scaled;
         } else {
@@ -132,7 +134,7 @@ fn project<S: Simd>(simd: S, block: &BlockPlan, scratch: &mut Scratch, mut lap: 
 fn head<S: Simd>(simd: S, plan: &Plan, scratch: &mut Scratch, feature: &mut [f32]) {
     let Scratch { input, output, .. } = scratch;
     let [height, width, channels] = plan.feature;
-    Pointwise { act: plan.act, ..Pointwise::new(&plan.head, height * width) }.run(simd, input, output);
+    Pointwise { act: plan.act, ..Pointwise::new(plan, &plan.head, height * width) }.run(simd, input, output);
     let gain = Gain::after(plan.act) as f32;
     for (to, from) in feature.chunks_exact_mut(channels).zip(output.chunks_exact(plan.head.channels)) {
         for (to, from) in to.iter_mut().zip(from) {
@@ -144,7 +146,7 @@ fn head<S: Simd>(simd: S, plan: &Plan, scratch: &mut Scratch, feature: &mut [f32
 /// A 1x1 convolution of a whole map.
 struct Pointwise<'a> {
     layer: &'a Dense,
-    /// The layer's, or a scaled copy.
+    /// The layer's and those after them, or a scaled copy.
     weights: &'a [f32],
     pixels: usize,
     act: Act,
@@ -152,20 +154,22 @@ struct Pointwise<'a> {
 }
 
 impl<'a> Pointwise<'a> {
-    fn new(layer: &'a Dense, pixels: usize) -> Self {
-        Self { layer, weights: &layer.weights, pixels, act: Act::None, residual: None }
+    fn new(plan: &'a Plan, layer: &'a Dense, pixels: usize) -> Self {
+        let weights = &plan.weights[layer.panels[0].weights.start..];
+        Self { layer, weights, pixels, act: Act::None, residual: None }
     }
 
     fn run<S: Simd>(self, simd: S, input: &[f32], output: &mut [f32]) {
-        let Self { layer, weights, pixels, act, residual } = self;
+        let Self { layer, mut weights, pixels, act, residual } = self;
         let step = padded(layer.inputs);
         for (number, panel) in layer.panels.iter().enumerate() {
             let pixels = Pixels { segments: &[input], length: layer.inputs, step, count: pixels };
             let values = &mut output[panel.first..];
             let residual = residual.map(|residual| &residual[panel.first..]);
             let output = Output { values, place: Place::Step(layer.channels), act, residual };
-            let ahead = layer.panels.get(number + 1).map_or(&[][..], |next| &weights[next.weights.clone()]);
-            multiply(simd, pixels, layer, weights, number, output, ahead);
+            let (own, rest) = weights.split_at(panel.weights.len());
+            multiply(simd, pixels, (layer, number), own, output, &rest[..rest.len().min(own.len())]);
+            weights = rest;
         }
     }
 }

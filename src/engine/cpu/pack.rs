@@ -1,4 +1,4 @@
-//! Weights in the order in which the kernels read them.
+//! Weights in the order in which the kernels read them, a whole network's in one piece: what comes next is what lies next.
 
 use std::f64::consts::{LN_2, LOG2_E};
 use std::ops::Range;
@@ -62,7 +62,7 @@ pub(super) struct Panel {
     pub(super) shape: Shape,
     /// How many there are.
     width: usize,
-    /// Where the panel's weights are.
+    /// Where the panel's weights are, once a [`Packer`] gave them a place.
     pub(super) weights: Range<usize>,
     /// Values from one row of its weights to the next.
     pub(super) step: usize,
@@ -75,19 +75,17 @@ impl Panel {
     }
 }
 
-/// Cuts `channels` into panels of at most `limit` of them, of `rows` rows of weights each, `step` values apart, or just as
-/// far as they need.
-fn panels<S: Simd>(channels: usize, limit: usize, rows: usize, step: Option<usize>) -> (Vec<Panel>, usize) {
-    let (mut panels, mut first, mut used) = (Vec::new(), 0, 0);
+/// Cuts `channels` into panels of at most `limit` of them, with rows of weights `step` values apart, or just as far as they
+/// need.
+fn panels<S: Simd>(channels: usize, limit: usize, step: Option<usize>) -> Vec<Panel> {
+    let (mut panels, mut first) = (Vec::new(), 0);
     while first < channels {
         let shape = S::panel((channels - first).div_ceil(LANES), limit);
-        let width = shape.width::<S>();
-        let step = step.unwrap_or(shape.step::<S>());
-        panels.push(Panel { first, shape, width, weights: used..used + rows * step, step });
+        let (width, step) = (shape.width::<S>(), step.unwrap_or(shape.step::<S>()));
+        panels.push(Panel { first, shape, width, weights: 0..0, step });
         first += width;
-        used += rows * step;
     }
-    (panels, used)
+    panels
 }
 
 /// A dense convolution: for each panel one row of weights per kernel row, kernel column and input channel, in this order.
@@ -98,40 +96,25 @@ pub(super) struct Dense {
     pub(super) channels: usize,
     /// The panels, from the first channel to the last.
     pub(super) panels: Vec<Panel>,
-    /// The panels' weights.
-    pub(super) weights: Aligned,
     /// One value per channel.
     pub(super) bias: Aligned,
 }
 
 impl Dense {
-    /// Packs `weight` (OIHW) and `bias` of `conv` for the kernels of `S`.
-    pub(super) fn new<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
-        Self::packed::<S>(conv, usize::MAX, weight, bias, gain)
+    /// Cuts `conv` into panels for the kernels of `S`.
+    pub(super) fn new<S: Simd>(conv: &Convolution, bias: &[f32], gain: Gain) -> Self {
+        Self::in_panels(conv, panels::<S>(conv.output, usize::MAX, None), bias, gain)
     }
 
     /// As [`Dense::new`], for a layer whose channels a depthwise convolution reads, panel by panel.
-    pub(super) fn before_depthwise<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
-        Self::packed::<S>(conv, S::PITCH, weight, bias, gain)
+    pub(super) fn before_depthwise<S: Simd>(conv: &Convolution, bias: &[f32], gain: Gain) -> Self {
+        Self::in_panels(conv, panels::<S>(conv.output, S::PITCH, None), bias, gain)
     }
 
-    fn packed<S: Simd>(conv: &Convolution, limit: usize, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
-        let taps = conv.kernel * conv.kernel;
-        let inputs = taps * conv.input;
+    fn in_panels(conv: &Convolution, panels: Vec<Panel>, bias: &[f32], gain: Gain) -> Self {
         let channels = padded(conv.output);
-        let (panels, length) = panels::<S>(conv.output, limit, inputs, None);
-        let mut packed = Aligned::zeros(length);
-        for panel in &panels {
-            let rows = packed[panel.weights.clone()].chunks_exact_mut(panel.step);
-            for (input, row) in rows.enumerate() {
-                let (tap, from) = (input / conv.input, input % conv.input);
-                for (to, value) in (panel.first..conv.output).zip(&mut row[..panel.width]) {
-                    let original = weight[(to * conv.input + from) * taps + tap];
-                    *value = (f64::from(original) * gain.input * gain.output) as f32;
-                }
-            }
-        }
-        Self { inputs, channels, panels, weights: packed, bias: packed_bias(bias, channels, gain) }
+        let inputs = conv.kernel * conv.kernel * conv.input;
+        Self { inputs, channels, panels, bias: packed_bias(bias, channels, gain) }
     }
 }
 
@@ -143,29 +126,17 @@ pub(super) struct Depthwise {
     pub(super) channels: usize,
     /// The panels, the same as those of the layer before.
     pub(super) panels: Vec<Panel>,
-    /// The panels' weights.
-    pub(super) weights: Aligned,
     /// One value per channel.
     pub(super) bias: Aligned,
 }
 
 impl Depthwise {
-    /// Packs `weight` (OIHW, I = 1) and `bias` of `conv` for the kernels of `S`.
-    pub(super) fn new<S: Simd>(conv: &Convolution, weight: &[f32], bias: &[f32], gain: Gain) -> Self {
-        let taps = conv.kernel * conv.kernel;
+    /// Cuts `conv` into panels for the kernels of `S`.
+    pub(super) fn new<S: Simd>(conv: &Convolution, bias: &[f32], gain: Gain) -> Self {
         let channels = padded(conv.output);
-        let (panels, length) = panels::<S>(conv.output, S::PITCH, taps, Some(S::PITCH));
-        let mut packed = Aligned::zeros(length);
-        for panel in &panels {
-            let rows = packed[panel.weights.clone()].chunks_exact_mut(panel.step);
-            for (tap, row) in rows.enumerate() {
-                for (channel, value) in (panel.first..conv.output).zip(&mut row[..panel.width]) {
-                    *value = (f64::from(weight[channel * taps + tap]) * gain.input * gain.output) as f32;
-                }
-            }
-        }
+        let panels = panels::<S>(conv.output, S::PITCH, Some(S::PITCH));
         let bias = packed_bias(bias, channels, gain);
-        Self { kernel: conv.kernel, stride: conv.stride, channels, panels, weights: packed, bias }
+        Self { kernel: conv.kernel, stride: conv.stride, channels, panels, bias }
     }
 }
 
@@ -175,4 +146,70 @@ fn packed_bias(bias: &[f32], channels: usize, gain: Gain) -> Aligned {
         *value = (f64::from(*original) * gain.output) as f32;
     }
     packed
+}
+
+/// A layer's weights as they were trained.
+#[derive(Clone, Copy)]
+pub(super) struct Unpacked<'w> {
+    /// OIHW.
+    weight: &'w [f32],
+    /// I.
+    inputs: usize,
+    /// H x W.
+    taps: usize,
+    /// O.
+    outputs: usize,
+    gain: Gain,
+}
+
+impl<'w> Unpacked<'w> {
+    pub(super) fn new(conv: &Convolution, weight: &'w [f32], gain: Gain) -> Self {
+        let [outputs, inputs, height, width] = conv.weight_shape();
+        Self { weight, inputs, taps: height * width, outputs, gain }
+    }
+
+    /// Writes the panel's weights to `packed`.
+    fn pack(&self, panel: &Panel, packed: &mut [f32]) {
+        let Self { weight, inputs, taps, outputs, gain } = *self;
+        for (row, values) in packed.chunks_exact_mut(panel.step).enumerate() {
+            let (tap, from) = (row / inputs, row % inputs);
+            for (to, value) in (panel.first..outputs).zip(&mut values[..panel.width]) {
+                let original = weight[(to * inputs + from) * taps + tap];
+                *value = (f64::from(original) * gain.input * gain.output) as f32;
+            }
+        }
+    }
+}
+
+/// Lays weights one after the other, in the order in which it is told of them.
+#[derive(Default)]
+pub(super) struct Packer<'w> {
+    placed: Vec<(Unpacked<'w>, Panel)>,
+    length: usize,
+}
+
+impl<'w> Packer<'w> {
+    /// Gives the weights of one panel of `layer` the next place.
+    pub(super) fn place(&mut self, layer: Unpacked<'w>, panel: &mut Panel) {
+        let end = self.length + layer.taps * layer.inputs * panel.step;
+        panel.weights = self.length..end;
+        self.length = end;
+        self.placed.push((layer, panel.clone()));
+    }
+
+    /// Gives all panels of `layer` the next places.
+    pub(super) fn place_all(&mut self, layer: Unpacked<'w>, panels: &mut [Panel]) {
+        for panel in panels {
+            self.place(layer, panel);
+        }
+    }
+
+    /// All weights in their places.
+    pub(super) fn pack(self) -> Aligned {
+        let mut packed = Aligned::zeros(self.length);
+        for (layer, panel) in self.placed {
+            layer.pack(&panel, &mut packed[panel.weights.clone()]);
+        }
+        packed
+    }
 }

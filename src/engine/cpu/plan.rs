@@ -1,6 +1,7 @@
 //! The network as the kernels see it: shapes settled, weights packed. Made once by [`build`](super::build), shared by all
 //! workers.
 
+use super::aligned::Aligned;
 use super::kernels::{Act, Places};
 use super::pack::{Dense, Depthwise};
 
@@ -125,6 +126,8 @@ pub(super) struct Plan {
     pub(super) act: Act,
     pub(super) blocks: Vec<BlockPlan>,
     pub(super) head: Dense,
+    /// The weights of all layers, in the order in which they are read.
+    pub(super) weights: Aligned,
     /// Height, width and channels of a feature.
     pub(super) feature: [usize; 3],
 }

@@ -48,7 +48,9 @@ impl Scratch {
             pool: Aligned::zeros(wide),
             squeezed: Aligned::zeros(plan.largest(squeezed)),
             gates: Aligned::zeros(wide),
-            scaled: Aligned::zeros(plan.largest(|block| block.project.weights.len())),
+            scaled: Aligned::zeros(
+                plan.largest(|block| block.project.panels.iter().map(|panel| panel.weights.len()).sum()),
+            ),
         }
     }
 }

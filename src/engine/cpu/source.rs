@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ahead::Ahead;
 use super::kernels::{Act, Output, Pixels, Place, Simd, multiply};
-use super::pack::Panel;
+use super::pack::{Dense, Panel};
 use super::plan::{BlockPlan, COLORS, MAX_STEM, Plan, Stem, Widen};
 use super::ring::Ring;
 
@@ -12,6 +12,8 @@ use super::ring::Ring;
 pub(super) struct Source<'a> {
     block: &'a BlockPlan,
     act: Act,
+    /// The network's.
+    weights: &'a [f32],
     /// The block's input.
     input: &'a [f32],
     /// The picture's rows, where the block is the one after the stem.
@@ -21,7 +23,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// `input` is the block's, `picture` the network's, `room` is for the rows of the picture.
     pub(super) fn new(
-        plan: &Plan,
+        plan: &'a Plan,
         block: &'a BlockPlan,
         input: &'a [f32],
         picture: &'a [f32],
@@ -31,7 +33,7 @@ impl<'a> Source<'a> {
             Widen::Stem(stem) => Some(PictureRows::new(stem, plan.side, block.side, picture, room)),
             Widen::Expand(_) | Widen::Copy => None,
         };
-        Self { block, act: plan.act, input, picture }
+        Self { block, act: plan.act, weights: &plan.weights, input, picture }
     }
 
     /// Makes these rows of the panel with that number in `ring`. They are asked for from the first to the last. With each
@@ -47,6 +49,7 @@ impl<'a> Source<'a> {
         let BlockPlan { side, channels_in, padding: (before, _), .. } = *self.block;
         let row = ring.row_len();
         let count = rows.len();
+        let weights = |dense: &Dense| &self.weights[dense.panels[number].weights.clone()];
         let values = &mut ring.rows_mut(rows.clone())[before * panel.step..];
         match (&self.block.widen, &mut self.picture) {
             (Widen::Stem(stem), Some(picture)) => {
@@ -55,7 +58,7 @@ impl<'a> Source<'a> {
                     let (segments, ahead) = picture.of(y);
                     let pixels = Pixels { segments: &segments[..stem.kernel], length, step, count: side };
                     let output = Output { values, place: Place::Step(panel.step), act: self.act, residual: None };
-                    multiply(simd, pixels, &stem.dense, &stem.dense.weights, number, output, ahead);
+                    multiply(simd, pixels, (&stem.dense, number), weights(&stem.dense), output, ahead);
                 }
             }
             (Widen::Expand(dense), _) => {
@@ -67,7 +70,7 @@ impl<'a> Source<'a> {
                     _ => Place::Listed(&self.block.band.places),
                 };
                 let output = Output { values, place, act: self.act, residual: None };
-                multiply(simd, pixels, dense, &dense.weights, number, output, ahead.next());
+                multiply(simd, pixels, (dense, number), weights(dense), output, ahead.next());
             }
             _ => {
                 let pixels = self.input[rows.start * side * channels_in..].chunks_exact(channels_in);

@@ -29,6 +29,8 @@ const OUTPUTS: usize = 7;
 pub(in super::super) struct DepthwiseRows<'a> {
     pub(in super::super) layer: &'a Depthwise,
     pub(in super::super) panel: &'a Panel,
+    /// The panel's.
+    pub(in super::super) weights: &'a [f32],
     /// The rows of the map that these outputs need. A row begins with its left padding; its columns are [`Simd::PITCH`]
     /// values apart.
     pub(in super::super) ring: &'a Ring<'a>,
@@ -48,10 +50,9 @@ pub(in super::super) struct DepthwiseRows<'a> {
 
 /// Computes the rows.
 pub(in super::super) fn depthwise<S: Simd>(simd: S, rows: DepthwiseRows<'_>) {
-    let DepthwiseRows { layer, panel, ring, map: (height, above), act, rows, output, count, sums } = rows;
+    let DepthwiseRows { layer, panel, weights, ring, map: (height, above), act, rows, output, count, sums } = rows;
     let Depthwise { kernel, stride, channels, .. } = *layer;
     let width = panel.shape.width::<S>();
-    let weights = &layer.weights[panel.weights.clone()];
     let bias = &layer.bias[panel.first..][..width];
     assert!(count > 0 && !rows.is_empty() && above < kernel && S::PITCH >= width && channels >= width);
     assert!(ring.row_len() >= ((count - 1) * stride + kernel - 1) * S::PITCH + width);

@@ -80,20 +80,18 @@ impl Places {
 /// The most segments that a pixel has: the rows of the stem's kernel.
 const MAX_SEGMENTS: usize = MAX_STEM;
 
-/// Computes the panel of that number for all pixels. `weights` are the layer's or a scaled copy of them; `ahead` is what will
+/// Computes the panel of that number for all pixels. `weights` are the panel's or a scaled copy of them; `ahead` is what will
 /// be read soon, and is brought to the L2 cache on the side.
 pub(in super::super) fn multiply<S: Simd>(
     simd: S,
     pixels: Pixels<'_>,
-    layer: &Dense,
+    (layer, number): (&Dense, usize),
     weights: &[f32],
-    number: usize,
     output: Output<'_>,
     ahead: &[f32],
 ) {
     let panel = &layer.panels[number];
     let Pixels { segments, length, step, count } = pixels;
-    let weights = &weights[panel.weights.clone()];
     let bias = &layer.bias[panel.first..][..panel.width()];
     assert!(count > 0 && length > 0 && segments.len() <= MAX_SEGMENTS);
     assert!(segments.iter().all(|segment| segment.len() >= (count - 1) * step + length));

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::naive::{Map, activate};
 use super::{Numbers, assert_close, each_simd};
+use crate::engine::cpu::aligned::Aligned;
 use crate::engine::cpu::kernels::{
     Act, DepthwiseRows, Output, Pixels, Place, Simd, depthwise, logistic, multiply, scale_channels, scale_rows,
 };
-use crate::engine::cpu::pack::{Dense, Depthwise, Gain, padded};
+use crate::engine::cpu::pack::{Dense, Depthwise, Gain, Packer, Panel, Unpacked, padded};
 use crate::engine::cpu::ring::Ring;
 use crate::model::{Activation, Architecture, Convolution, Padding, Tensor};
 
@@ -38,6 +39,12 @@ fn rows_of(map: &[f32], step: usize, width: usize) -> Vec<f32> {
     map.chunks(step).flat_map(|pixel| &pixel[..width]).copied().collect()
 }
 
+fn pack(layer: Unpacked<'_>, panels: &mut [Panel]) -> Aligned {
+    let mut packer = Packer::default();
+    packer.place_all(layer, panels);
+    packer.pack()
+}
+
 fn check_dense<S: Simd>(simd: S, isa: &str, (inputs, outputs): (usize, usize), count: usize, act: Act) {
     let mut numbers = Numbers((inputs * 31 + outputs * 7 + count) as u32);
     let conv = convolution(inputs, outputs, 1, 1, 1);
@@ -47,14 +54,15 @@ fn check_dense<S: Simd>(simd: S, isa: &str, (inputs, outputs): (usize, usize), c
     let residual = numbers.vec(count * padded(outputs));
 
     let gain = Gain { input: 1.0, output: Gain::before(act) };
-    let layer = Dense::new::<S>(&conv, &weight, &bias, gain);
+    let mut layer = Dense::new::<S>(&conv, &bias, gain);
+    let packed = pack(Unpacked::new(&conv, &weight, gain), &mut layer.panels);
     let mut output = vec![f32::NAN; count * layer.channels];
     for (number, panel) in layer.panels.iter().enumerate() {
         let pixels = Pixels { segments: &[&input], length: inputs, step, count };
         let residual = (act == Act::None).then_some(&residual[panel.first..]);
         let place = Place::Step(layer.channels);
         let output = Output { values: &mut output[panel.first..], place, act, residual };
-        multiply(simd, pixels, &layer, &layer.weights, number, output, &weight);
+        multiply(simd, pixels, (&layer, number), &packed[panel.weights.clone()], output, &weight);
     }
 
     let scale = Gain::after(act);
@@ -101,7 +109,8 @@ fn check_depthwise<S: Simd>(simd: S, isa: &str, conv: &Convolution, side: usize,
     let input = numbers.vec(side * side * channels);
 
     let gain = Gain { input: 1.0, output: Gain::before(Act::Swish) };
-    let layer = Depthwise::new::<S>(conv, &weight.values, &bias.values, gain);
+    let mut layer = Depthwise::new::<S>(conv, &bias.values, gain);
+    let packed = pack(Unpacked::new(conv, &weight.values, gain), &mut layer.panels);
     let (before, after) = padding.amounts(side, kernel, conv.stride);
     let (columns, count) = (before + side + after, side.div_ceil(conv.stride));
     let mut output = vec![f32::NAN; count * count * layer.channels];
@@ -123,6 +132,7 @@ fn check_depthwise<S: Simd>(simd: S, isa: &str, conv: &Convolution, side: usize,
             let rows = DepthwiseRows {
                 layer: &layer,
                 panel,
+                weights: &packed[panel.weights.clone()],
                 ring: &ring,
                 map: (side, before),
                 act: Act::Swish,
