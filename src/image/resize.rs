@@ -91,30 +91,34 @@ pub fn tf_bilinear(rgb: &[u8], width: usize, height: usize, side: usize, out: &m
         upper.fill(low, source(low), &columns);
         if high == low {
             // The lower row is the upper one: the formula would add its difference of exactly zero.
-            out.extend_from_slice(&upper.values);
+            out.extend_from_slice(upper.pixels());
             continue;
         }
         lower.fill(high, source(high), &columns);
         let blend = |(&top, &bottom): (&f32, &f32)| top + (bottom - top) * fraction;
-        out.extend(upper.values.iter().zip(&lower.values).map(blend));
+        out.extend(upper.pixels().iter().zip(lower.pixels()).map(blend));
     }
 }
 
 /// Where the samples of an output row come from, which is the same for all rows.
 struct Columns {
-    /// Byte offsets of the left and the right pixel.
-    pairs: Vec<(usize, usize)>,
-    /// The fraction of each output value, three times per pixel.
-    fractions: Vec<f32>,
+    samples: Vec<Sample>,
+}
+
+/// Where one pixel comes from.
+struct Sample {
+    /// Byte offset of the pixel at its left.
+    left: usize,
+    /// Byte offset of the pixel at its right.
+    right: usize,
+    /// How far it is from the first.
+    fraction: f32,
 }
 
 impl Columns {
     fn new(width: usize, side: usize) -> Self {
-        let weights = weights(width, side);
-        Self {
-            pairs: weights.iter().map(|weight| (weight.low * 3, weight.high * 3)).collect(),
-            fractions: weights.iter().flat_map(|weight| [weight.fraction; 3]).collect(),
-        }
+        let sample = |Weight { low, high, fraction }| Sample { left: low * 3, right: high * 3, fraction };
+        Self { samples: weights(width, side).into_iter().map(sample).collect() }
     }
 }
 
@@ -122,15 +126,17 @@ impl Columns {
 struct Row {
     /// Which source row this is.
     source: Option<usize>,
+    /// The scaled pixels, and one value more.
     values: Vec<f32>,
-    /// The left and right neighbours of each value, gathered first so that the arithmetic runs on whole vectors.
-    left: Vec<u8>,
-    right: Vec<u8>,
 }
 
 impl Row {
     fn new(side: usize) -> Self {
-        Self { source: None, values: vec![0.0; side * 3], left: vec![0; side * 3], right: vec![0; side * 3] }
+        Self { source: None, values: vec![0.0; side * 3 + 1] }
+    }
+
+    fn pixels(&self) -> &[f32] {
+        &self.values[..self.values.len() - 1]
     }
 
     /// Makes this the source row `index`, whose pixels are `rgb`.
@@ -139,17 +145,29 @@ impl Row {
             return;
         }
         self.source = Some(index);
-        let gathered = self.left.chunks_exact_mut(3).zip(self.right.chunks_exact_mut(3));
-        for ((left, right), &(from, to)) in gathered.zip(&columns.pairs) {
-            left.copy_from_slice(&rgb[from..from + 3]);
-            right.copy_from_slice(&rgb[to..to + 3]);
-        }
-        let pairs = self.left.iter().zip(&self.right).zip(&columns.fractions);
-        for (out, ((&left, &right), &fraction)) in self.values.iter_mut().zip(pairs) {
-            let (left, right) = (f32::from(left), f32::from(right));
-            *out = left + (right - left) * fraction;
+        // Four values are one vector; the next pixel overwrites the fourth, which the picture's last pixel has not.
+        let inner = columns.samples.partition_point(|sample| sample.right + 4 <= rgb.len());
+        for (at, sample) in columns.samples.iter().enumerate() {
+            if at < inner {
+                let out = between::<4>(&rgb[sample.left..], &rgb[sample.right..], sample.fraction);
+                self.values[at * 3..][..4].copy_from_slice(&out);
+            } else {
+                let out = between::<3>(&rgb[sample.left..], &rgb[sample.right..], sample.fraction);
+                self.values[at * 3..][..3].copy_from_slice(&out);
+            }
         }
     }
+}
+
+/// The first values between two pixels.
+#[inline(always)]
+fn between<const N: usize>(left: &[u8], right: &[u8], fraction: f32) -> [f32; N] {
+    // Two checks of bounds instead of two per value.
+    let (left, right) = (&left[..N], &right[..N]);
+    std::array::from_fn(|at| {
+        let (left, right) = (f32::from(left[at]), f32::from(right[at]));
+        left + (right - left) * fraction
+    })
 }
 
 /// Which two source samples an output sample lies between, and how far from the first.

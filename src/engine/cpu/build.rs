@@ -1,7 +1,7 @@
 //! From the table and the weights to a [`Plan`].
 
 use super::super::EngineError;
-use super::kernels::{Act, Simd};
+use super::kernels::{Act, LANES, Simd};
 use super::pack::{Dense, Depthwise, Gain, Packer, Unpacked, padded};
 use super::plan::{Band, BlockPlan, COLORS, MAX_STEM, Plan, SqueezeExcite, Stem, Widen};
 use crate::model::{Block, Convolution, Network, Padding, Tensor, Weights};
@@ -59,6 +59,9 @@ fn check(network: &Network) -> Result<(), EngineError> {
     }
     if network.stem.kernel > MAX_STEM || network.stem.input != COLORS {
         return refuse(&network.stem, "the stem is at most 3x3 and reads three colours");
+    }
+    if !network.head.output.is_multiple_of(LANES) {
+        return refuse(&network.head, "a feature has a multiple of 8 channels");
     }
     for conv in network.blocks.iter().map(|block| &block.depthwise) {
         if !matches!((conv.kernel, conv.stride), (3 | 5, 1 | 2)) {

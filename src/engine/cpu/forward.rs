@@ -132,14 +132,11 @@ fn project<S: Simd>(simd: S, plan: &Plan, block: &BlockPlan, scratch: &mut Scrat
 
 /// The last convolution: from the last block's output to the feature.
 fn head<S: Simd>(simd: S, plan: &Plan, scratch: &mut Scratch, feature: &mut [f32]) {
-    let Scratch { input, output, .. } = scratch;
-    let [height, width, channels] = plan.feature;
-    Pointwise { act: plan.act, ..Pointwise::new(plan, &plan.head, height * width) }.run(simd, input, output);
+    let [height, width, _] = plan.feature;
+    Pointwise { act: plan.act, ..Pointwise::new(plan, &plan.head, height * width) }.run(simd, &scratch.input, feature);
     let gain = Gain::after(plan.act) as f32;
-    for (to, from) in feature.chunks_exact_mut(channels).zip(output.chunks_exact(plan.head.channels)) {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = from * gain;
-        }
+    if gain != 1.0 {
+        feature.iter_mut().for_each(|value| *value *= gain);
     }
 }
 

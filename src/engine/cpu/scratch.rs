@@ -29,8 +29,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(plan: &Plan) -> Self {
-        let [height, width, _] = plan.feature;
-        let map = plan.largest(BlockPlan::narrow_map).max(height * width * plan.head.channels);
+        let map = plan.largest(BlockPlan::narrow_map);
         let wide = plan.largest(|block| block.depthwise.channels);
         let widest = |block: &BlockPlan| block.depthwise.panels.iter().map(|panel| panel.step).max().unwrap_or(0);
         let ring = plan.largest(|block| block.band.slots * block.columns() * widest(block));

@@ -46,7 +46,7 @@ fn network(side: usize, activation: Activation, squeeze: bool) -> Network {
         block("e", (3, 105, 41), 5, 2, squeeze),
         block("f", (41, 41, 41), 5, 1, squeeze),
     ];
-    Network { side, activation, stem, blocks, head: convolution("head", 41, 29) }
+    Network { side, activation, stem, blocks, head: convolution("head", 41, 40) }
 }
 
 fn weights(network: &Network) -> BTreeMap<String, Tensor> {
