@@ -143,7 +143,7 @@ impl WrittenFile {
 }
 
 /// A path with forward slashes as one of this system; `None` where it would lead out of its folder.
-fn below(path: &str) -> Option<PathBuf> {
+pub(super) fn below(path: &str) -> Option<PathBuf> {
     let path: PathBuf = path.split('/').collect();
     path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
 }
