@@ -88,10 +88,11 @@ struct Watcher {
 }
 
 impl Watch for Watcher {
-    fn resumed(&mut self, images: usize) {
-        if images > 0 {
-            self.progress.skip(images);
-            self.progress.say(&format!("{} were converted by an earlier run", counted(images, "image")));
+    fn begun(&mut self, images: usize, resumed: usize) {
+        self.progress.expect(images);
+        if resumed > 0 {
+            self.progress.skip(resumed);
+            self.progress.say(&format!("{} were converted by an earlier run", counted(resumed, "image")));
         }
     }
 

@@ -10,6 +10,7 @@ use super::conclude::conclude;
 use super::content::Content;
 use super::earlier::{Entries, are_whole, sweep, whole};
 use super::head::Head;
+use super::journal::Earlier;
 use super::manifest::Manifest;
 use super::output::Output;
 use super::output_error::OutputError;
@@ -51,13 +52,14 @@ fn finished(out: &Path, threads: NonZero<usize>) -> Result<Manifest, OutputError
 fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, ConvertError> {
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
-    let entries = whole(earlier.entries.clone(), &earlier.head, out, threads);
-    if let Some(lacks) = Lacks::of(&earlier.head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
+    let Earlier { head, entries, .. } = earlier;
+    let entries = whole(entries, &head, out, threads);
+    if let Some(lacks) = Lacks::of(&head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
         return Err(ConvertError::Lacking { out: out.into(), lacks });
     }
-    output.absorb_workers(&earlier.entries)?;
-    sweep(out, earlier.head.paths(), is_temporary)?;
-    conclude(output, earlier.head, entries, None)
+    output.absorb_workers(entries.values())?;
+    sweep(out, head.paths(), is_temporary)?;
+    conclude(output, head, entries, None)
 }
 
 /// The record files that are not there, by the worker whose they are.

@@ -31,14 +31,13 @@ impl JointJournal {
     /// else began there, and does not count where nothing was done of that. `None` where the conversion is finished by now.
     pub(super) fn join(
         out: &Path,
-        share: Share,
         head: &Head,
         same: impl Fn(&Head) -> Result<(), OutputError>,
     ) -> Result<Option<(Self, Earlier<Head>)>, OutputError> {
         for _ in 0..TRIES {
             let Some(joint) = Self::open(out)? else {
                 match Content::of(out)? {
-                    Content::Nothing => Self::begin(out, share, head)?,
+                    Content::Nothing => Self::begin(out, head)?,
                     Content::Journal => {}
                     Content::Manifest => return Ok(None),
                 }
@@ -82,10 +81,11 @@ impl JointJournal {
     }
 
     /// Puts a journal without entries into `out`, whole or not at all, unless another worker is faster.
-    fn begin(out: &Path, share: Share, head: &Head) -> Result<(), OutputError> {
+    fn begin(out: &Path, head: &Head) -> Result<(), OutputError> {
         let path = out.join(JOURNAL_NAME);
         let write = || {
-            let mut file = WholeFile::begin_of(&share.owner(), &path)?;
+            // Nobody's own: a second process of this worker may have all locks by now, and remove what the first one left.
+            let mut file = WholeFile::begin(&path)?;
             file.write_all(&journal::without_entries(head)?)?;
             file.sync()?.publish_new()
         };

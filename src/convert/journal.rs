@@ -7,9 +7,8 @@
 //! locked as long as the process lives that converts, however that ends.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 use same_file::Handle;
@@ -126,26 +125,26 @@ impl Journal {
 
     /// Adds an entry, on disk when this returns.
     pub(super) fn append(&self, entry: &Entry) -> io::Result<()> {
-        self.extend(slice::from_ref(entry))
+        self.extend([entry])
     }
 
     /// Adds entries, all on disk when this returns.
-    pub(super) fn extend(&self, new: &[Entry]) -> io::Result<()> {
-        let mut records = Writer::new(Vec::new());
-        for entry in new {
-            records.write(&serde_json::to_vec(entry)?)?;
-        }
-        let records = records.finish()?;
+    pub(super) fn extend<'a>(&self, new: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
         {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             crash_point();
             let start = (&self.file).stream_position()?;
-            if let Err(error) = (&self.file).write_all(&records) {
+            let write = || {
+                let mut records = Writer::new(BufWriter::new(&self.file));
+                new.into_iter().try_for_each(|entry| records.write(&serde_json::to_vec(entry)?))?;
+                let count = records.records();
+                records.finish().map(|_| count)
+            };
+            let count = write().inspect_err(|_| {
                 // What comes behind a torn record would be lost to the reader.
                 let _ = self.file.set_len(start).and_then(|()| (&self.file).seek(SeekFrom::Start(start)));
-                return Err(error);
-            }
-            *entries += new.len();
+            })?;
+            *entries += usize::try_from(count).unwrap_or(usize::MAX);
         }
         // Outside the lock, so that the disk can take several at once.
         crash_point();

@@ -142,7 +142,7 @@ impl Conversion<'_> {
                 if let Part::Whole { report, .. } = part {
                     self.complete(report, out, &files)?;
                 }
-                watch.resumed(images);
+                watch.begun(images, images);
                 return Ok((images, files));
             }
         };
@@ -153,7 +153,7 @@ impl Conversion<'_> {
             _ => None,
         };
         let resumed = done.values().map(|entry| entry.findings.len()).sum();
-        watch.resumed(resumed);
+        watch.begun(images, resumed);
         let form = Form {
             compression: self.options.compression,
             index: self.options.index,

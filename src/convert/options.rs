@@ -99,8 +99,8 @@ pub enum Start {
 
 /// Who watches a conversion; called on the thread that called [`convert`](super::convert).
 pub trait Watch {
-    /// So many images are in record files that an earlier run wrote.
-    fn resumed(&mut self, images: usize);
+    /// There are so many images, a part of them in record files that an earlier run wrote.
+    fn begun(&mut self, images: usize, resumed: usize);
     /// An image is through; they come in order.
     fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>);
     /// Whether to stop as soon as the record file in hand is done.

@@ -122,7 +122,7 @@ impl Output {
     ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
         let mut folders = Vec::new();
         make_folder(out, &mut folders)?;
-        let joined = JointJournal::join(out, share, head, same).inspect_err(|_| remove_folders(&folders))?;
+        let joined = JointJournal::join(out, head, same).inspect_err(|_| remove_folders(&folders))?;
         let Some((joint, Earlier { digest, mut entries, .. })) = joined else { return Ok(None) };
         let path = out.join(share.journal());
         let Some(journal) = Journal::lock(path.clone())? else {
@@ -160,14 +160,15 @@ impl Output {
         Ok(earlier)
     }
 
-    /// Writes `entries`, which are those of [`Output::earlier`], into the journal as far as they are not there, and removes
-    /// the workers' journals.
-    pub(super) fn absorb_workers(&mut self, entries: &[Entry]) -> Result<(), OutputError> {
+    /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
+    /// workers' journals.
+    pub(super) fn absorb_workers<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<(), OutputError> {
         let journals = Share::all_in(&self.root)?;
         if !journals.is_empty() {
-            let path = self.path(JOURNAL_NAME.as_ref());
-            let own = self.journal.entries();
-            self.journal.extend(&entries[own.min(entries.len())..]).map_err(OutputError::write(&path))?;
+            self.journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
         }
         journals.iter().try_for_each(|(_, path)| remove_if_there(path))
     }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use super::places::repository;
+#[cfg(unix)]
+use super::resume::slow_conversion;
 use super::resume::{killed_conversion, tree};
 use super::{Run, convert_photos, json, names, petrec, temporary};
 
@@ -45,17 +46,10 @@ fn finalize(out: &Path) -> Run {
 
 /// A run that was stopped as soon as there was a file in `out` whose name holds `part`; it holds what locks it has.
 #[cfg(unix)]
-fn stopped(out: &Path, options: &[&str], part: &str) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_petrec"))
-        .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
-        .arg(out)
-        .args(options)
-        .env("PETREC_ISA", "portable") // so that there is time
-        .current_dir(repository(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("petrec starts");
+fn stopped(out: &Path, options: &[&str], part: &str) -> std::process::Child {
+    use std::time::{Duration, Instant};
+
+    let mut child = slow_conversion(out, options);
     let begun = Instant::now();
     while names(out).iter().all(|name| !name.contains(part)) {
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", names(out));
