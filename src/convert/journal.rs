@@ -180,7 +180,7 @@ pub(super) fn without_entries(head: &impl Serialize) -> io::Result<Vec<u8>> {
 /// even a head. Changes nothing.
 pub(super) fn read<H: DeserializeOwned>(path: &Path, file: &File) -> Result<Option<(Earlier<H>, u64)>, OutputError> {
     let foreign = |_: serde_json::Error| OutputError::Foreign(path.into());
-    let mut reader = Reader::new(BufReader::new(file));
+    let mut reader = Reader::of_any_length(BufReader::new(file));
     let mut records = Vec::new();
     for record in reader.by_ref() {
         match record {
