@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::time::Instant;
 
-use super::conclude::conclude;
+use super::conclude::{conclude, write_companions};
 use super::content::Content;
 use super::earlier::{Entries, are_whole, sweep, whole};
 use super::head::Head;
@@ -21,8 +21,8 @@ use crate::number::{counted, thousands};
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
-/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads. That of a finished conversion does
-/// nothing.
+/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads. A finished conversion
+/// stays as it is.
 ///
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged
@@ -43,10 +43,14 @@ pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, Conver
     })
 }
 
-/// The manifest of a conversion that is finished already, if nothing of it was lost since.
+/// The manifest of a conversion that is finished already, if none of its record files was lost since.
 fn finished(out: &Path, threads: NonZero<usize>) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
-    if are_whole(&manifest.files, out, threads) { Ok(manifest) } else { Err(OutputError::NeedsRepair(out.into())) }
+    if !are_whole(&manifest.files, out, threads) {
+        return Err(OutputError::NeedsRepair(out.into()));
+    }
+    write_companions(out, &manifest)?;
+    Ok(manifest)
 }
 
 fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, ConvertError> {
