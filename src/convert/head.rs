@@ -74,6 +74,9 @@ impl Head {
         for ((image, label), finding) in self.images.paths().zip(&self.labels).zip(findings) {
             report.push(&Path::new(&self.root).join(below(image)?), *label, finding?.clone());
         }
+        if report.files.len() != self.labels.len() {
+            return None;
+        }
         divide(&mut report, &self.manifest, entries.values().map(|entry| (entry.split.as_deref(), &entry.images[..])));
         Some(report)
     }

@@ -49,6 +49,8 @@ impl JointJournal {
                     Err(error) if !joint.remove_if_nothing_is_done(out)? => return Err(error),
                     Err(_) => {}
                 },
+                // Workers had a head to begin with.
+                None if !Share::all_in(out)?.is_empty() => return Err(OutputError::Foreign(joint.path)),
                 // A run that was killed before it had written anything.
                 None => {
                     if !joint.remove_if_nothing_is_done(out)? {

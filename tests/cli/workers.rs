@@ -258,6 +258,35 @@ fn a_plan_of_which_nothing_is_done_is_in_nobodys_way() {
 }
 
 #[test]
+fn a_damaged_journal_costs_what_it_told_and_is_never_believed() {
+    let (worked, of_one_run) = (temporary(), of_one_run(SHARDS));
+    (0..2).for_each(|index| drop(worker(worked.path(), SHARDS, index, 2).ok()));
+    let files = tree(worked.path());
+
+    for (name, places) in [(".petrec-journal-1-of-2", 9), (".petrec-journal", 3)] {
+        let (name, bytes) = (Path::new(name), &files[Path::new(name)]);
+        for place in (0..places).map(|step| step * (bytes.len() - 1) / (places - 1)) {
+            let out = temporary();
+            files.iter().for_each(|(name, bytes)| fs::write(out.path().join(name), bytes).expect("written"));
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 4;
+            fs::write(out.path().join(name), damaged).expect("written");
+
+            let lacks = finalize(out.path());
+            if name == Path::new(".petrec-journal") {
+                lacks.refused(1, &["not a journal of this version of petrec"]);
+                worker(out.path(), SHARDS, 1, 2).refused(1, &["not a journal of this version of petrec"]);
+                continue;
+            }
+            lacks.refused(1, &["worker 1 of 2 lacks"]);
+            worker(out.path(), SHARDS, 1, 2).ok();
+            finalize(out.path()).ok();
+            assert!(tree(out.path()) == of_one_run, "{}, byte {place}", name.display());
+        }
+    }
+}
+
+#[test]
 fn a_worker_without_record_files_is_content_and_leaves_nothing() {
     let out = temporary();
     let folder = out.path().join("records");
