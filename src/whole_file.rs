@@ -42,9 +42,15 @@ impl WholeFile {
     /// # Errors
     /// The folder is not there or not writable.
     pub fn begin(path: &Path) -> io::Result<Self> {
+        Self::begin_of("", path)
+    }
+
+    /// The same, with a temporary name by which [`is_temporary_of`] knows the owner.
+    pub(crate) fn begin_of(owner: &str, path: &Path) -> io::Result<Self> {
         // Without the final name in it, so that no reader's pattern finds it.
         let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY_PREFIX).suffix(TEMPORARY_SUFFIX);
+        let prefix = prefix_of(owner);
+        builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
         crash_point();
@@ -131,6 +137,18 @@ impl SyncedFile {
         crash_point();
         sync_folder(folder_of(&self.path))
     }
+
+    /// Gives the file its name unless there is a file of that name, which then stays as it is.
+    ///
+    /// # Errors
+    /// What the system says, but not that the name is taken.
+    pub(crate) fn publish_new(self) -> io::Result<()> {
+        crash_point();
+        match self.temporary.persist_noclobber(&self.path) {
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            outcome => outcome.map_err(Into::into).and_then(|()| sync_folder(folder_of(&self.path))),
+        }
+    }
 }
 
 /// Makes sure that names made and removed in `folder` are so on disk. Windows has no such call and needs none, and some
@@ -151,8 +169,19 @@ fn cannot_be_synced(error: &io::Error) -> bool {
 
 /// Whether `name` is that of a file that is not whole, of this run or of one that was killed.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
+    is_temporary_of("", name)
+}
+
+/// The same, and begun by `owner`; all are the owner's who has no name.
+pub(crate) fn is_temporary_of(owner: &str, name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+    name.starts_with(prefix_of(owner).as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+}
+
+/// How the names of one owner's temporary files begin.
+fn prefix_of(owner: &str) -> String {
+    let hyphen = if owner.is_empty() { "" } else { "-" };
+    format!("{TEMPORARY_PREFIX}{owner}{hyphen}")
 }
 
 impl Write for WholeFile {

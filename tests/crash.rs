@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -23,6 +23,8 @@ const PHOTOS: [&str; 7] = [
 ];
 /// How often each layout's run is killed by the clock.
 const KILLS: u64 = 25;
+/// How often workers are.
+const WORKER_KILLS: u64 = 12;
 
 /// A data set of a few of the example photos, and where conversions of it go.
 struct Scene {
@@ -48,24 +50,38 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    fn convert(&self, out: &str) -> Command {
+    fn petrec(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_petrec"));
-        command.args(["convert", "--quiet", "--model", "efficientnet-lite0", "photos", out]).args(self.options);
-        command.current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(args).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         command
+    }
+
+    fn convert(&self, out: &str) -> Command {
+        let mut command = self.petrec(&["convert", "--quiet", "--model", "efficientnet-lite0", "photos", out]);
+        command.args(self.options);
+        command
+    }
+
+    /// The same as one of two workers.
+    fn work(&self, out: &str, worker: u32) -> Command {
+        let mut command = self.convert(out);
+        command.args(["--shard-count", "2", "--shard-index", &worker.to_string()]);
+        command
+    }
+
+    fn finalize(&self, out: &str) -> Command {
+        self.petrec(&["finalize", "--quiet", out])
     }
 
     /// Runs to the end, and must succeed.
     #[track_caller]
     fn finish(&self, out: &str, when: &str) {
-        let output = self.convert(out).stderr(Stdio::piped()).output().expect("petrec starts");
-        assert!(output.status.success(), "{when}: {}", String::from_utf8_lossy(&output.stderr));
+        succeed(self.convert(out), when);
     }
 
     /// Runs until the given step on the way to the disk and dies there; `false` where there are fewer steps.
     fn die_at(&self, out: &str, step: u32) -> bool {
-        let status = self.convert(out).env("PETREC_CRASH_AT", step.to_string()).status();
-        !status.expect("petrec starts").success()
+        die_at(self.convert(out), step)
     }
 
     /// `out` must hold exactly what the undisturbed run wrote; then it is removed.
@@ -78,6 +94,18 @@ impl Scene {
         }
         fs::remove_dir_all(self.path("out")).expect("removed");
     }
+}
+
+/// Runs to the end, and must succeed.
+#[track_caller]
+fn succeed(mut command: Command, when: &str) {
+    let output = command.stderr(Stdio::piped()).output().expect("petrec starts");
+    assert!(output.status.success(), "{when}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs until the given step on the way to the disk and dies there; `false` where there are fewer steps.
+fn die_at(mut command: Command, step: u32) -> bool {
+    !command.env("PETREC_CRASH_AT", step.to_string()).status().expect("petrec starts").success()
 }
 
 /// Every file and folder below a folder, the files with their bytes.
@@ -169,6 +197,92 @@ fn a_repair_that_dies_at_any_step_is_finished_too() {
     }
     eprintln!("a repair died at each of {} steps", step - 1);
     assert!(step > 10, "a repair has more than {step} steps");
+}
+
+#[test]
+fn a_worker_that_dies_at_any_step_is_started_again_beside_another() {
+    for options in LAYOUTS {
+        let scene = Scene::new(options);
+        let mut step = 1;
+        while die_at(scene.work("out", 0), step) {
+            let when = format!("{} after a worker's step {step}", options.join(" "));
+            // The other one comes first and finds what the dead one left.
+            succeed(scene.work("out", 1), &when);
+            succeed(scene.work("out", 0), &when);
+            succeed(scene.finalize("out"), &when);
+            scene.compare_and_remove(&when);
+            step += 1;
+        }
+        fs::remove_dir_all(scene.path("out")).expect("removed");
+        eprintln!("{}: a worker died at each of {} steps", options.join(" "), step - 1);
+        assert!(step > 15, "a worker has more than {step} steps");
+    }
+}
+
+#[test]
+fn a_finalize_that_dies_at_any_step_is_finished_by_another() {
+    for options in LAYOUTS {
+        let scene = Scene::new(options);
+        (0..2).for_each(|worker| succeed(scene.work("worked", worker), "of two workers"));
+        let worked = tree(&scene.path("worked"));
+        let mut step = 1;
+        loop {
+            restore(&worked, &scene.path("out"));
+            if !die_at(scene.finalize("out"), step) {
+                break;
+            }
+            let when = format!("{} after a step {step} of finalize", options.join(" "));
+            // Now and then a worker comes in between, or a run without workers.
+            match step % 3 {
+                0 => succeed(scene.work("out", 1), &when),
+                1 => succeed(scene.convert("out"), &when),
+                _ => {}
+            }
+            succeed(scene.finalize("out"), &when);
+            scene.compare_and_remove(&when);
+            step += 1;
+        }
+        eprintln!("{}: finalize died at each of {} steps", options.join(" "), step - 1);
+        assert!(step > 10, "finalize has more than {step} steps");
+    }
+}
+
+#[test]
+fn workers_that_are_killed_at_any_moment_are_started_again() {
+    let scene = Scene::new(LAYOUTS[0]);
+    let mut state = 7;
+    let mut killed = 0;
+    for kill in 0..WORKER_KILLS {
+        // Both at once, and each of them twice: which of the two gets to work is all the same.
+        let begun = Instant::now();
+        let mut workers: Vec<_> =
+            (0..4).map(|run| scene.work("out", run % 2).spawn().expect("petrec starts")).collect();
+        for worker in &mut workers {
+            sleep(Duration::from_millis(15).mul_f64(random(&mut state)));
+            worker.kill().expect("it is there, or has ended");
+        }
+        for mut worker in workers {
+            killed += u64::from(worker.wait().expect("it ends").code().is_none());
+        }
+        let when = format!("kill {kill} after {:?}", begun.elapsed());
+        (0..2).for_each(|worker| succeed(scene.work("out", worker), &when));
+        succeed(scene.finalize("out"), &when);
+        scene.compare_and_remove(&when);
+    }
+    eprintln!("{killed} workers killed");
+    assert!(killed >= WORKER_KILLS, "only {killed} workers were still at work when they were killed");
+}
+
+/// Puts a tree where there is nothing.
+fn restore(tree: &BTreeMap<PathBuf, Option<Vec<u8>>>, folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir(folder).expect("made");
+    for (name, bytes) in tree {
+        match bytes {
+            None => fs::create_dir(folder.join(name)).expect("made"),
+            Some(bytes) => fs::write(folder.join(name), bytes).expect("written"),
+        }
+    }
 }
 
 /// In a mount namespace of its own, so that it needs no rights and leaves no mount behind. 77 says that there can be none.

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
 use super::size::parse_size;
+use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
 use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, Pool};
@@ -51,7 +52,9 @@ pub(super) enum Command {
     /// Decode every image as TensorFlow would; a reason for each rejected file
     Validate(Validate),
     /// Turn a data set into TFRecord features
-    Convert(Convert),
+    Convert(Box<Convert>),
+    /// Complete what several workers converted: check that all is there, write report and manifest
+    Finalize(Finalize),
     /// Show what is in record files: keys, shapes, classes, what the values are like
     Inspect(Inspect),
     /// Read records back: checksums, content, and all that the manifest says
@@ -85,6 +88,7 @@ pub(super) struct Validate {
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("drawn").multiple(true))]
+#[command(group = ArgGroup::new("worker"))]
 pub(super) struct Convert {
     /// Folder with a sub-folder of photos per class
     pub(super) dataset: PathBuf,
@@ -138,12 +142,33 @@ pub(super) struct Convert {
     /// Store more in each record: path, class, image (the file's bytes)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) with: Vec<Extra>,
+    /// Be one of several workers: do the record files of worker I, counted from 0, and leave the end to 'petrec finalize'
+    #[arg(long, value_name = "I", group = "worker", requires = "shard_count")]
+    pub(super) shard_index: Option<usize>,
+    /// How many workers share the conversion
+    #[arg(long, value_name = "N", requires = "worker")]
+    pub(super) shard_count: Option<usize>,
+    /// Be the worker that a Slurm job array or a Kubernetes Indexed Job (with --shard-count) says
+    #[arg(long, value_name = "SYSTEM", group = "worker", value_parser = choice(WORKER_ENVS))]
+    pub(super) worker_env: Option<WorkerEnv>,
     /// Where the report of every file goes [default: OUT/petrec-report.json]
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, value_name = "FILE.json", conflicts_with = "worker")]
     pub(super) report: Option<PathBuf>,
     /// Remove what an earlier conversion left in OUT, and start anew
-    #[arg(long)]
+    #[arg(long, conflicts_with = "worker")]
     pub(super) restart: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Finalize {
+    /// Folder that the workers wrote to
+    pub(super) out: PathBuf,
+    /// Exit with 3 if any file was rejected
+    #[arg(long)]
+    pub(super) fail_on_reject: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -279,6 +304,7 @@ pub(super) enum Stage {
 }
 
 const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
+const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
 const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];

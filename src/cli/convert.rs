@@ -1,12 +1,13 @@
 //! `petrec convert`.
 
+use std::env;
 use std::io::{self, Write};
 
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::{Outcome, UsageError, say_notes};
-use crate::convert::{Division, Layout, Options, Order, Start, Summary, Target, Watch, convert};
+use crate::convert::{Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
 use crate::image::Rejection;
@@ -29,13 +30,18 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         read_back: command.read_back,
         threads: global.threads(),
     };
+    let share = share(command)?;
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
     let weights = weights(&command.network)?;
     let engine = engine::open(global.backend, &weights)?;
     say_notes(&dataset, global);
 
     let start = if command.restart { Start::Anew } else { Start::Resume };
-    let target = Target { out: &command.out, report: command.report.as_deref(), start };
+    let part = match share {
+        Some(share) => Part::Share(share),
+        None => Part::Whole { report: command.report.as_deref(), start },
+    };
+    let target = Target { out: &command.out, part };
     let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
     let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
@@ -48,7 +54,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     } else {
         print(&mut out, &summary, &dataset, &options)?;
     }
-    Ok(Outcome::of_rejected(summary.rejected, command.policy.fail_on_reject))
+    Ok(Outcome::of_rejected(summary.totals.rejected, command.policy.fail_on_reject))
 }
 
 /// The layout that was typed, with what goes with it.
@@ -64,6 +70,16 @@ fn layout(command: &Convert) -> Result<Layout, UsageError> {
     }
 }
 
+/// Which worker this is, if it is one of several.
+fn share(command: &Convert) -> Result<Option<Share>, UsageError> {
+    let share = match (command.worker_env, command.shard_index, command.shard_count) {
+        (Some(system), _, count) => system.share(count, |name| env::var(name).ok())?,
+        (None, Some(index), Some(count)) => Share::new(index, count).map_err(|error| UsageError(error.to_string()))?,
+        _ => return Ok(None),
+    };
+    Ok(Some(share))
+}
+
 /// Moves the bar, and ends the run when somebody wants it to end.
 struct Watcher {
     progress: Progress,
@@ -72,10 +88,11 @@ struct Watcher {
 }
 
 impl Watch for Watcher {
-    fn resumed(&mut self, images: usize) {
-        if images > 0 {
-            self.progress.skip(images);
-            self.progress.say(&format!("{} were converted by an earlier run", counted(images, "image")));
+    fn begun(&mut self, images: usize, resumed: usize) {
+        self.progress.expect(images);
+        if resumed > 0 {
+            self.progress.skip(resumed);
+            self.progress.say(&format!("{} were converted by an earlier run", counted(resumed, "image")));
         }
     }
 
@@ -103,16 +120,14 @@ pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
 fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &Options) -> io::Result<()> {
     let labels: Vec<String> =
         dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))).collect();
-    let records = usize::try_from(summary.records).unwrap_or(usize::MAX);
-    let (files, size) = (counted(summary.files, "file"), bytes(summary.bytes));
-    writeln!(out, "images    {}, {} rejected", thousands(summary.images), thousands(summary.rejected))?;
+    print_images(out, &summary.totals)?;
     if summary.resumed > 0 {
         writeln!(out, "resumed   {} were converted by an earlier run", counted(summary.resumed, "image"))?;
     }
-    writeln!(out, "records   {} in {files}, {size}", thousands(records))?;
+    print_records(out, &summary.totals)?;
     writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), one_line(&options.feature_key))?;
     writeln!(out, "labels    {} as '{}'", labels.join(", "), one_line(&options.label_key))?;
-    if summary.resumed == summary.images {
+    if summary.resumed == summary.totals.images {
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
         writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
@@ -123,5 +138,21 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
-    writeln!(out, "report    {}", summary.report)
+    match (&summary.report, summary.worker) {
+        (Some(report), _) => writeln!(out, "report    {report}"),
+        (None, None) => Ok(()),
+        (None, Some(share)) => {
+            writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
+        }
+    }
+}
+
+pub(super) fn print_images(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
+    writeln!(out, "images    {}, {} rejected", thousands(totals.images), thousands(totals.rejected))
+}
+
+pub(super) fn print_records(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
+    let records = usize::try_from(totals.records).unwrap_or(usize::MAX);
+    let (files, size) = (counted(totals.files, "file"), bytes(totals.bytes));
+    writeln!(out, "records   {} in {files}, {size}", thousands(records))
 }

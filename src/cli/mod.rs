@@ -12,6 +12,7 @@
 mod args;
 mod convert;
 mod dump;
+mod finalize;
 mod inspect;
 mod interrupt;
 mod npy;
@@ -19,6 +20,7 @@ mod progress;
 mod size;
 mod validate;
 mod verify;
+mod worker_env;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
         Command::Convert(command) => convert::run(command, &args.global),
+        Command::Finalize(command) => finalize::run(command, &args.global),
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),

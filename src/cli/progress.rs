@@ -25,6 +25,11 @@ impl Progress {
         Self { bar, quiet: global.quiet, rejected_ending }
     }
 
+    /// There are so many images to look at, and not as many as was said before.
+    pub(super) fn expect(&self, images: usize) {
+        self.bar.set_length(images as u64);
+    }
+
     /// So many images need not be looked at: they are through, and took no time.
     pub(super) fn skip(&self, images: usize) {
         self.bar.inc(images as u64);

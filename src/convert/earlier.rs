@@ -1,23 +1,27 @@
 //! What an earlier run left in the output folder, and how much of it can be relied upon.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::fingerprint::{Fingerprint, Images};
-use super::journal::{Entry, Head};
+use super::content::Content;
+use super::fingerprint::Fingerprint;
+use super::head::Head;
+use super::journal::Entry;
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
-use super::output::{Content, Output, OutputError, remove_if_there};
+use super::output::{Output, remove_if_there};
+use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
+use super::share::Share;
 use super::{REPORT_NAME, Start};
-use crate::dataset::Dataset;
 use crate::parallel;
 use crate::report::{Finding, Verdict};
-use crate::whole_file::is_temporary;
+use crate::whole_file::{is_temporary, is_temporary_of};
 
 /// The entries of record files that are there and whole, by their place in the plan.
 pub(super) type Entries = BTreeMap<usize, Entry>;
@@ -26,15 +30,14 @@ pub(super) type Entries = BTreeMap<usize, Entry>;
 pub(super) enum Begun {
     /// There is something to do; this much is done.
     Unfinished(Output, Entries),
-    /// Every record file is as the manifest says.
-    Finished(Box<Manifest>),
+    /// The conversion is finished, and these are the record files in question, each as the manifest says.
+    Finished(Vec<WrittenFile>),
 }
 
 /// A conversion about to be run.
 pub(super) struct Beginning<'a> {
-    pub(super) dataset: &'a Dataset,
     pub(super) plan: &'a Plan,
-    pub(super) fingerprint: &'a Fingerprint,
+    pub(super) head: &'a Head,
     pub(super) out: &'a Path,
     pub(super) threads: NonZero<usize>,
 }
@@ -45,46 +48,80 @@ impl Beginning<'_> {
         let content = Content::of(self.out)?;
         if (content, start) == (Content::Manifest, Start::Resume) {
             let manifest = self.same(Manifest::read(self.out)?)?;
-            if self.all_whole(&manifest) {
-                return Ok(Begun::Finished(Box::new(manifest)));
+            if are_whole(&manifest.files, self.out, self.threads) {
+                return Ok(Begun::Finished(manifest.files));
             }
         }
         let mut output = Output::lock(self.out)?;
-        let head = Head::new(self.fingerprint.clone(), Images::of(self.dataset));
         let entries = match start {
             Start::Anew => {
                 clear(&mut output, self.out)?;
-                self.write_journal(&mut output, &head, &[])?;
+                self.write_journal(&mut output, &[])?;
                 Vec::new()
             }
-            Start::Resume => match output.journal().read()? {
+            Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
                 Some(earlier) => {
-                    let images = || earlier.head.images.difference(&head.images);
-                    self.refuse_other("an unfinished conversion", &earlier.head.plan, images)?;
+                    self.refuse_other_head(&earlier.head)?;
+                    output.absorb_workers(&earlier.entries)?;
                     earlier.entries
                 }
                 None if self.out.join(MANIFEST_NAME).exists() => {
                     let entries = self.entries_of(self.same(Manifest::read(self.out)?)?);
-                    self.write_journal(&mut output, &head, &entries)?;
+                    self.write_journal(&mut output, &entries)?;
                     remove_if_there(&self.out.join(MANIFEST_NAME))?;
                     entries
                 }
                 None => {
-                    // An entry comes before its file: where the journal has none, no file of ours can be there. Files
+                    // An entry comes before its file: where no journal has one, no file of ours can be there. Files
                     // that are there all the same are another conversion's, whose journal was lost.
                     let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
                     Content::refuse_strangers(self.out, &ours.map(Path::to_path_buf).collect())?;
-                    self.write_journal(&mut output, &head, &[])?;
+                    output.absorb_workers(&[])?;
+                    self.write_journal(&mut output, &[])?;
                     Vec::new()
                 }
             },
         };
-        sweep(self.out, self.plan.files.iter().map(|file| file.path.as_path()))?;
-        Ok(Begun::Unfinished(output, self.whole(entries)))
+        sweep(self.out, self.head.paths(), is_temporary)?;
+        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)))
     }
 
-    fn write_journal(&self, output: &mut Output, head: &Head, entries: &[Entry]) -> Result<(), OutputError> {
-        output.journal().begin(head, entries).map_err(OutputError::write(self.out))
+    /// The same for one of several workers, who needs the record files of its share only.
+    pub(super) fn begin_share(&self, share: Share) -> Result<Begun, OutputError> {
+        loop {
+            if Content::of(self.out)? == Content::Manifest {
+                return self.finished_share(share);
+            }
+            let joined = Output::join(self.out, share, self.head, |then| self.refuse_other_head(then))?;
+            let Some((output, entries)) = joined else { continue };
+            if entries.is_empty() && self.out.join(MANIFEST_NAME).exists() {
+                continue; // it was finished while we took part
+            }
+            sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
+            let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
+            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)));
+        }
+    }
+
+    fn finished_share(&self, share: Share) -> Result<Begun, OutputError> {
+        let manifest = self.same(Manifest::read(self.out)?)?;
+        let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
+        let planned: HashSet<&str> = planned.collect();
+        let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
+        if are_whole(&files, self.out, self.threads) {
+            Ok(Begun::Finished(files))
+        } else {
+            Err(OutputError::NeedsRepair(self.out.into()))
+        }
+    }
+
+    fn write_journal(&self, output: &mut Output, entries: &[Entry]) -> Result<(), OutputError> {
+        output.journal().begin(self.head, entries).map_err(OutputError::write(self.out))
+    }
+
+    /// Refuses to go on with an unfinished conversion of another plan or of other images.
+    fn refuse_other_head(&self, then: &Head) -> Result<(), OutputError> {
+        self.refuse_other("an unfinished conversion", then.plan(), || then.images.difference(&self.head.images))
     }
 
     /// The manifest, if it is that of this conversion.
@@ -101,7 +138,7 @@ impl Beginning<'_> {
         images: impl Fn() -> Option<String>,
     ) -> Result<(), OutputError> {
         let named = || images().unwrap_or_else(|| "other images".to_owned());
-        match then.difference(self.fingerprint, named).or_else(&images) {
+        match then.difference(self.head.plan(), named).or_else(&images) {
             Some(difference) => Err(OutputError::Other { out: self.out.into(), what, difference }),
             None => Ok(()),
         }
@@ -116,7 +153,7 @@ impl Beginning<'_> {
         }
         let report = fs::read(self.out.join(REPORT_NAME)).ok();
         let findings = report.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).map(|found| found.files);
-        let findings = findings.filter(|findings| findings.len() == self.dataset.images.len()).unwrap_or_default();
+        let findings = findings.filter(|findings| findings.len() == self.head.manifest.images).unwrap_or_default();
         let mut files: BTreeMap<_, _> = manifest.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let entry = |(index, planned): (usize, &PlannedFile)| {
             let images = self.plan.images_of(planned).to_vec();
@@ -134,52 +171,50 @@ impl Beginning<'_> {
         };
         self.plan.files.iter().enumerate().filter_map(entry).collect()
     }
+}
 
-    /// Those of `entries` whose files are there and whole; of two for one file, the later.
-    fn whole(&self, entries: Vec<Entry>) -> Entries {
-        let entries: Entries = entries.into_iter().map(|entry| (entry.index, entry)).collect();
-        let entries: Vec<Entry> = entries.into_values().collect();
-        let is_whole = |entry: &Entry| {
-            let Some(planned) = self.plan.files.get(entry.index) else { return false };
-            let is_there = |file: &WrittenFile| file.path == planned.name() && file.is_in(self.out);
-            entry.images == self.plan.images_of(planned)
-                && entry.findings.len() == entry.images.len()
-                && entry.file.as_ref().is_none_or(is_there)
-        };
-        let verdicts = self.on_all_threads(entries.len(), |index| is_whole(&entries[index]));
-        let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);
-        whole.map(|(entry, _)| (entry.index, entry)).collect()
-    }
+/// Those of `entries` whose files are there and whole; of two for one file, the later.
+pub(super) fn whole(entries: Vec<Entry>, head: &Head, out: &Path, threads: NonZero<usize>) -> Entries {
+    let entries: Entries = entries.into_iter().map(|entry| (entry.index, entry)).collect();
+    let entries: Vec<Entry> = entries.into_values().collect();
+    let is_whole = |entry: &Entry| {
+        let Some(name) = head.file(entry.index) else { return false };
+        let is_there = |file: &WrittenFile| file.path == name && file.is_in(out);
+        entry.findings.len() == entry.images.len() && entry.file.as_ref().is_none_or(is_there)
+    };
+    let verdicts = on_all_threads(entries.len(), threads, |index| is_whole(&entries[index]));
+    let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);
+    whole.map(|(entry, _)| (entry.index, entry)).collect()
+}
 
-    fn all_whole(&self, manifest: &Manifest) -> bool {
-        let is_whole = |index: usize| manifest.files[index].is_in(self.out);
-        self.on_all_threads(manifest.files.len(), is_whole).iter().all(|whole| *whole)
-    }
+/// Whether all of these files lie in `out`, byte for byte.
+pub(super) fn are_whole(files: &[WrittenFile], out: &Path, threads: NonZero<usize>) -> bool {
+    on_all_threads(files.len(), threads, |index| files[index].is_in(out)).iter().all(|whole| *whole)
+}
 
-    fn on_all_threads(&self, count: usize, question: impl Fn(usize) -> bool + Sync) -> Vec<bool> {
-        let mut answers = Vec::with_capacity(count);
-        let states = vec![(); self.threads.get().min(count).max(1)];
-        let done: Result<(), Infallible> = parallel::ordered(
-            count,
-            states,
-            |(), index| question(index),
-            |answer| {
-                answers.push(answer);
-                Ok(())
-            },
-        );
-        match done {
-            Ok(()) => answers,
-            Err(never) => match never {},
-        }
+fn on_all_threads(count: usize, threads: NonZero<usize>, question: impl Fn(usize) -> bool + Sync) -> Vec<bool> {
+    let mut answers = Vec::with_capacity(count);
+    let states = vec![(); threads.get().min(count).max(1)];
+    let done: Result<(), Infallible> = parallel::ordered(
+        count,
+        states,
+        |(), index| question(index),
+        |answer| {
+            answers.push(answer);
+            Ok(())
+        },
+    );
+    match done {
+        Ok(()) => answers,
+        Err(never) => match never {},
     }
 }
 
 /// Removes whatever earlier conversions left in `out`, by what their journal and manifest say; nothing at all where there is
 /// a file that they do not name.
 fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
-    // A journal or manifest that cannot be read names no files: if there are any, they are strangers.
-    let journal = output.journal().read().ok().flatten();
+    // Journals or a manifest that cannot be read name no files: if there are any, they are strangers.
+    let journal = output.earlier().ok().flatten();
     let manifest = Manifest::read(out).ok();
     let in_journal = journal.iter().flat_map(|earlier| &earlier.entries).filter_map(|entry| entry.file.as_ref());
     let files = in_journal.chain(manifest.iter().flat_map(|manifest| &manifest.files));
@@ -188,7 +223,7 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     let paths: BTreeSet<PathBuf> = records.chain(companions).collect();
 
     Content::refuse_strangers(out, &paths)?;
-    sweep(out, paths.iter().map(PathBuf::as_path))?;
+    sweep(out, paths.iter(), is_temporary)?;
     for path in &paths {
         remove_if_there(&out.join(path))?;
     }
@@ -199,15 +234,19 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     for name in [REPORT_NAME, MANIFEST_NAME] {
         remove_if_there(&out.join(name))?;
     }
-    Ok(())
+    output.absorb_workers(&[])
 }
 
-/// Removes the temporary files that a killed run left beside `files`.
-fn sweep<'a>(out: &Path, files: impl Iterator<Item = &'a Path>) -> Result<(), OutputError> {
-    let folders: BTreeSet<_> = files.filter_map(Path::parent).map(|folder| out.join(folder)).collect();
+/// Removes the temporary files that a killed run left beside `files`, if they are `ours`.
+pub(super) fn sweep(
+    out: &Path,
+    files: impl Iterator<Item = impl AsRef<Path>>,
+    ours: impl Fn(&OsStr) -> bool,
+) -> Result<(), OutputError> {
+    let folders: BTreeSet<_> = files.filter_map(|file| Some(out.join(file.as_ref().parent()?))).collect();
     for folder in folders.into_iter().chain([out.into()]) {
         let Ok(entries) = fs::read_dir(&folder) else { continue }; // not made yet
-        for entry in entries.flatten().filter(|entry| is_temporary(&entry.file_name())) {
+        for entry in entries.flatten().filter(|entry| ours(&entry.file_name())) {
             remove_if_there(&entry.path())?;
         }
     }

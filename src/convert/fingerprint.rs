@@ -132,6 +132,11 @@ impl Images {
         Self(dataset.images.iter().map(image).collect())
     }
 
+    /// The paths below the data set's folder, with forward slashes.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|image| image.path.as_str())
+    }
+
     /// What `now` has otherwise, one image by name; `None` where it has nothing otherwise.
     pub(super) fn difference(&self, now: &Self) -> Option<String> {
         if self == now {

@@ -1,21 +1,23 @@
-//! What an unfinished conversion has done so far: one hidden file beside the records, gone when the conversion is done.
+//! What an unfinished conversion has done so far: a hidden file beside the records, and one more for each worker where the
+//! work is shared; gone when the conversion is done.
 //!
-//! It is a record file itself, so a torn end and a flipped bit are found by the checksums: first the plan, then an entry
-//! for each record file. An entry is on disk before its record file gets its name, so no record file is there that the
+//! It is a record file itself, so a torn end and a flipped bit are found by the checksums: first what is converted, then an
+//! entry for each record file. An entry is on disk before its record file gets its name, so no record file is there that the
 //! journal does not know of; whether one that it knows of is there, and whole, is for the reader to look. The file is
 //! locked as long as the process lives that converts, however that ends.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use same_file::Handle;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::fingerprint::{Fingerprint, Images};
 use super::manifest::WrittenFile;
-use super::output::OutputError;
+use super::output_error::OutputError;
 use crate::crash_point::crash_point;
 use crate::paths::folder_of;
 use crate::report::Finding;
@@ -25,20 +27,13 @@ use crate::whole_file::sync_folder;
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
 pub const JOURNAL_NAME: &str = ".petrec-journal";
 /// Version of the records in it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// The first record: what is being converted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+/// The first record: what the entries behind it belong to.
+#[derive(Serialize, Deserialize)]
+struct First<H> {
     format: u32,
-    pub(super) plan: Fingerprint,
-    pub(super) images: Images,
-}
-
-impl Head {
-    pub(super) fn new(plan: Fingerprint, images: Images) -> Self {
-        Self { format: FORMAT, plan, images }
-    }
+    head: H,
 }
 
 /// Every other record: all that the manifest and the report need to know of a finished record file.
@@ -57,12 +52,14 @@ pub(super) struct Entry {
 }
 
 /// What an earlier run wrote down.
-pub(super) struct Earlier {
-    pub(super) head: Head,
+pub(super) struct Earlier<H> {
+    pub(super) head: H,
+    /// SHA-256 of the first record.
+    pub(super) digest: String,
     pub(super) entries: Vec<Entry>,
 }
 
-/// The journal of an output folder, locked.
+/// A journal, locked.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
@@ -70,73 +67,49 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or makes the journal of `out`, a folder that exists, and locks it.
-    ///
-    /// # Errors
-    /// [`OutputError::InUse`] where another process has it.
-    pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
-        let path = out.join(JOURNAL_NAME);
+    /// Opens or makes the journal `path`, in a folder that exists, and locks it; `None` where another process has it.
+    pub(super) fn lock(path: PathBuf) -> Result<Option<Self>, OutputError> {
         let failed = |reason| OutputError::Write { path: path.clone(), reason };
         loop {
             crash_point();
             let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(OutputError::InUse(out.into())),
-                // Some network file systems have no locks; a conversion without one is better than none.
-                Err(TryLockError::Error(error)) if has_no_locks(&error) => {}
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            if !is_granted(file.try_lock()).map_err(failed)? {
+                return Ok(None);
             }
             // Whoever had the lock may have finished and removed the file between our two calls.
-            let locked = file.try_clone().and_then(Handle::from_file).map_err(failed)?;
-            if Handle::from_path(&path).is_ok_and(|named| named == locked) {
+            if is_named(&path, &file).map_err(failed)? {
                 // What is in it is for `read` to tell; until then it may name record files.
                 let holds_something = file.metadata().map_err(failed)?.len() > 0;
-                return Ok(Self { path, file, entries: Mutex::new(usize::from(holds_something)) });
+                return Ok(Some(Self { path, file, entries: Mutex::new(usize::from(holds_something)) }));
             }
         }
     }
 
     /// Reads what an earlier run wrote, up to where it was interrupted, and goes on from there. `None` where there is
-    /// no entry.
+    /// not even a head.
     ///
     /// # Errors
     /// The file cannot be read, or is not one of this version of petrec.
-    pub(super) fn read(&mut self) -> Result<Option<Earlier>, OutputError> {
-        let failed = |reason| OutputError::Write { path: self.path.clone(), reason };
-        let foreign = |_: serde_json::Error| OutputError::Foreign(self.path.clone());
-        let mut reader = Reader::new(BufReader::new(&self.file));
-        let mut records = Vec::new();
-        for record in reader.by_ref() {
-            match record {
-                Ok(record) => records.push(record),
-                Err(ReadError { damage: Damage::Io(error), .. }) => return Err(failed(error)),
-                Err(_) => break,
-            }
-        }
-        let end = reader.bytes();
-
-        let Some((head, entries)) = records.split_first() else { return Ok(None) };
-        let head: Head = serde_json::from_slice(head).map_err(foreign)?;
-        if head.format != FORMAT {
-            return Err(OutputError::Foreign(self.path.clone()));
-        }
-        let entries = entries.iter().map(|entry| serde_json::from_slice(entry)).collect::<Result<Vec<_>, _>>();
-        let entries = entries.map_err(foreign)?;
+    pub(super) fn read<H: DeserializeOwned>(&mut self) -> Result<Option<Earlier<H>>, OutputError> {
+        let Some((earlier, end)) = read(&self.path, &self.file)? else { return Ok(None) };
         // Only now is it certain that the file is ours to change.
+        let failed = |reason| OutputError::Write { path: self.path.clone(), reason };
         self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
-        *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = entries.len();
-        Ok((!entries.is_empty()).then_some(Earlier { head, entries }))
+        *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = earlier.entries.len();
+        Ok(Some(earlier))
     }
 
-    /// Begins anew with this plan and these entries, on disk when this returns.
-    pub(super) fn begin<'a>(&mut self, head: &Head, entries: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
+    /// Begins anew with this head and these entries, on disk when this returns.
+    pub(super) fn begin<'a>(
+        &mut self,
+        head: &impl Serialize,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> io::Result<()> {
         crash_point();
         self.file.set_len(0)?;
         self.file.rewind()?;
-        let mut records = Writer::new(Vec::new());
-        records.write(&serde_json::to_vec(head)?)?;
+        let mut records = first_record(head)?;
         let mut count = 0;
         for entry in entries {
             records.write(&serde_json::to_vec(entry)?)?;
@@ -152,28 +125,35 @@ impl Journal {
 
     /// Adds an entry, on disk when this returns.
     pub(super) fn append(&self, entry: &Entry) -> io::Result<()> {
-        let mut record = Writer::new(Vec::new());
-        record.write(&serde_json::to_vec(entry)?)?;
-        let record = record.finish()?;
+        self.extend([entry])
+    }
+
+    /// Adds entries, all on disk when this returns.
+    pub(super) fn extend<'a>(&self, new: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
         {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             crash_point();
             let start = (&self.file).stream_position()?;
-            if let Err(error) = (&self.file).write_all(&record) {
+            let write = || {
+                let mut records = Writer::new(BufWriter::new(&self.file));
+                new.into_iter().try_for_each(|entry| records.write(&serde_json::to_vec(entry)?))?;
+                let count = records.records();
+                records.finish().map(|_| count)
+            };
+            let count = write().inspect_err(|_| {
                 // What comes behind a torn record would be lost to the reader.
                 let _ = self.file.set_len(start).and_then(|()| (&self.file).seek(SeekFrom::Start(start)));
-                return Err(error);
-            }
-            *entries += 1;
+            })?;
+            *entries += usize::try_from(count).unwrap_or(usize::MAX);
         }
         // Outside the lock, so that the disk can take several at once.
         crash_point();
         self.file.sync_data()
     }
 
-    /// Whether it is known to tell of no record file.
-    pub(super) fn is_empty(&self) -> bool {
-        *self.entries.lock().unwrap_or_else(PoisonError::into_inner) == 0
+    /// How many entries it has; one before [`Journal::read`], if it holds anything.
+    pub(super) fn entries(&self) -> usize {
+        *self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the journal: the conversion is done, or was taken back.
@@ -182,6 +162,59 @@ impl Journal {
         fs::remove_file(&self.path)?;
         sync_folder(folder_of(&self.path))
     }
+}
+
+/// The beginning of a journal.
+fn first_record(head: &impl Serialize) -> io::Result<Writer<Vec<u8>>> {
+    let mut records = Writer::new(Vec::new());
+    records.write(&serde_json::to_vec(&First { format: FORMAT, head })?)?;
+    Ok(records)
+}
+
+/// All bytes of a journal without entries.
+pub(super) fn without_entries(head: &impl Serialize) -> io::Result<Vec<u8>> {
+    first_record(head)?.finish()
+}
+
+/// Reads the journal `path` from where `file` stands, and tells where its last whole record ends; `None` where there is not
+/// even a head. Changes nothing.
+pub(super) fn read<H: DeserializeOwned>(path: &Path, file: &File) -> Result<Option<(Earlier<H>, u64)>, OutputError> {
+    let foreign = |_: serde_json::Error| OutputError::Foreign(path.into());
+    let mut reader = Reader::of_any_length(BufReader::new(file));
+    let mut records = Vec::new();
+    for record in reader.by_ref() {
+        match record {
+            Ok(record) => records.push(record),
+            Err(ReadError { damage: Damage::Io(error), .. }) => return Err(OutputError::write(path)(error)),
+            Err(_) => break,
+        }
+    }
+    let end = reader.bytes();
+
+    let Some((first, entries)) = records.split_first() else { return Ok(None) };
+    let digest = crate::hex(&Sha256::digest(first));
+    let First { format, head } = serde_json::from_slice(first).map_err(foreign)?;
+    if format != FORMAT {
+        return Err(OutputError::Foreign(path.into()));
+    }
+    let entries = entries.iter().map(|entry| serde_json::from_slice(entry)).collect::<Result<_, _>>();
+    Ok(Some((Earlier { head, digest, entries: entries.map_err(foreign)? }, end)))
+}
+
+/// Whether a lock was got. Some network file systems have no locks; a conversion without one is better than none.
+pub(super) fn is_granted(lock: Result<(), TryLockError>) -> io::Result<bool> {
+    match lock {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether `file` is still the one that goes by the name `path`.
+pub(super) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
+    let file = file.try_clone().and_then(Handle::from_file)?;
+    Ok(Handle::from_path(path).is_ok_and(|named| named == file))
 }
 
 /// Whether this is what a system says that has no locks, such as NFS without its lock daemon (ENOLCK).
@@ -206,13 +239,14 @@ mod tests {
         Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new() }
     }
 
-    fn head() -> Head {
-        Head::new(Fingerprint::default(), Images::default())
+    const HEAD: &str = "what is converted";
+
+    fn lock(folder: &Path) -> Journal {
+        Journal::lock(folder.join(JOURNAL_NAME)).expect("can be made").expect("free")
     }
 
     fn read(folder: &Path) -> Vec<usize> {
-        let mut journal = Journal::lock(folder).expect("free");
-        let earlier = journal.read().expect("readable");
+        let earlier = lock(folder).read::<String>().expect("readable");
         earlier.map_or(Vec::new(), |earlier| earlier.entries.iter().map(|entry| entry.index).collect())
     }
 
@@ -220,8 +254,8 @@ mod tests {
     fn a_journal_that_was_torn_at_any_byte_keeps_its_whole_entries_and_takes_new_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(JOURNAL_NAME);
-        let mut journal = Journal::lock(folder.path()).expect("free");
-        journal.begin(&head(), []).expect("written");
+        let mut journal = lock(folder.path());
+        journal.begin(&HEAD, []).expect("written");
         for index in 0..3 {
             journal.append(&entry(index)).expect("written");
         }
@@ -231,9 +265,9 @@ mod tests {
         for cut in 0..=whole.len() {
             fs::write(&path, &whole[..cut]).expect("written");
             let before = read(folder.path());
-            let mut journal = Journal::lock(folder.path()).expect("free again");
-            if journal.read().expect("readable").is_none() {
-                journal.begin(&head(), []).expect("written");
+            let mut journal = lock(folder.path());
+            if journal.read::<String>().expect("readable").is_none() {
+                journal.begin(&HEAD, []).expect("written");
             }
             journal.append(&entry(7)).expect("written");
             drop(journal);
@@ -248,11 +282,11 @@ mod tests {
     fn a_folder_has_one_owner_at_a_time() {
         let folder = tempfile::tempdir().expect("a folder");
 
-        let first = Journal::lock(folder.path()).expect("free");
-        let second = Journal::lock(folder.path());
+        let first = lock(folder.path());
+        let second = Journal::lock(folder.path().join(JOURNAL_NAME)).expect("can be opened");
 
-        assert!(matches!(second, Err(OutputError::InUse(_))));
+        assert!(second.is_none());
         drop(first);
-        assert!(Journal::lock(folder.path()).is_ok());
+        lock(folder.path());
     }
 }

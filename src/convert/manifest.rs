@@ -143,7 +143,7 @@ impl WrittenFile {
 }
 
 /// A path with forward slashes as one of this system; `None` where it would lead out of its folder.
-fn below(path: &str) -> Option<PathBuf> {
+pub(super) fn below(path: &str) -> Option<PathBuf> {
     let path: PathBuf = path.split('/').collect();
     path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
 }
@@ -192,7 +192,7 @@ impl Manifest {
     }
 
     /// The files that lie beside the records and this, by name; their bytes depend on nothing else. None outside the folder.
-    pub(super) fn companions(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn companions(&self) -> Vec<(String, Vec<u8>)> {
         let files = self.tfds.iter().flat_map(|tfds| tfds.files(self));
         files.filter(|(name, _)| below(name).is_some()).collect()
     }

@@ -2,215 +2,61 @@
 //!
 //! Promises: a file appears under its final name only when it is whole and on disk; a rejected image costs its own
 //! record and nothing else; the same images, weights and options give the same record bytes for any number of threads,
-//! and however often the run was interrupted: a second one goes on where the first one stopped.
+//! however often the run was interrupted (a second one goes on where the first one stopped), and for any number of
+//! workers that share it.
 
+mod conclude;
+mod content;
 mod earlier;
+mod error;
+mod finalize;
 mod fingerprint;
+mod head;
+mod joint;
 mod journal;
 mod manifest;
+mod options;
 mod output;
+mod output_error;
 mod plan;
 mod record_files;
+mod share;
 mod split;
+mod summary;
 mod tfds;
 mod worker;
 
-use std::fs;
-use std::io::Write;
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
-use thiserror::Error;
-
+pub use error::ConvertError;
+pub use finalize::{Lacks, finalize};
 pub use fingerprint::Fingerprint;
 pub use journal::JOURNAL_NAME;
 pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
-pub use output::OutputError;
+pub use options::{Options, Part, Start, Target, Watch};
+pub use output_error::OutputError;
 pub use plan::{Layout, Order, PlanError};
+pub use share::{Share, ShareError};
 pub use split::{Division, ParseSplitsError, Split, Splits};
+pub use summary::{Finalized, Summary, Totals};
 pub use tfds::{ParseTfdsError, Tfds, TfdsError};
 
-use crate::dataset::{Dataset, ImageFile};
-use crate::engine::{EngineError, FeatureExtractor, Pool};
-use crate::image::{Policy, Rejection};
-use crate::model::{Architecture, Weights};
-use crate::number::{counted, thousands};
+use crate::dataset::Dataset;
+use crate::engine::FeatureExtractor;
+use crate::model::Weights;
 use crate::parallel;
-use crate::report::{Finding, Report, ReportFile, ReportFileError};
-use crate::tfrecord::{Compression, Extra, LayoutError};
 use crate::validate::validate;
-use crate::whole_file::WholeFile;
+use conclude::{conclude, report_file, write_companions};
 use earlier::{Beginning, Begun, Entries};
+use head::{Head, divide};
 use plan::{Arrangement, Plan};
 use record_files::{Form, RecordFiles};
 use worker::Worker;
 
 /// Name of the report in the output folder.
 const REPORT_NAME: &str = "petrec-report.json";
-
-/// Why a conversion stopped.
-#[derive(Debug, Error)]
-pub enum ConvertError {
-    /// The keys of the record clash.
-    #[error(transparent)]
-    Keys(#[from] LayoutError),
-    /// The files to write cannot be planned.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// TFDS could not read it.
-    #[error(transparent)]
-    Tfds(#[from] TfdsError),
-    /// An index of compressed files.
-    #[error("--index does not go with --compression: nothing can be found by its place in a compressed file")]
-    IndexOfCompressed,
-    /// The output folder cannot be used or written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// The network failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The data set has images without a label.
-    #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]
-    NoClasses,
-    /// The report cannot be written.
-    #[error(transparent)]
-    Report(#[from] ReportFileError),
-    /// Somebody wanted it to stop.
-    #[error("interrupted")]
-    Interrupted,
-    /// It stopped with some of its record files done.
-    #[error(
-        "{reason}; {} of {} are done, and the same command goes on from there",
-        thousands(*done),
-        counted(*planned, "record file")
-    )]
-    Unfinished {
-        /// Why it stopped.
-        reason: Box<ConvertError>,
-        /// Record files that are done.
-        done: usize,
-        /// All record files.
-        planned: usize,
-    },
-    /// No image decoded.
-    #[error("none of the {images} images can be decoded: nothing was written; 'petrec validate' shows why for each")]
-    NothingDecoded {
-        /// Images in the data set.
-        images: usize,
-    },
-}
-
-/// How pictures become records.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which files are taken.
-    pub policy: Policy,
-    /// Which files are written.
-    pub layout: Layout,
-    /// In which order the records are.
-    pub order: Order,
-    /// How the images are divided, if they are.
-    pub division: Option<Division>,
-    /// What becomes of a feature.
-    pub pool: Pool,
-    /// Key of the features.
-    pub feature_key: String,
-    /// Key of the label.
-    pub label_key: String,
-    /// What else goes into each record.
-    pub extras: Vec<Extra>,
-    /// How each file is compressed.
-    pub compression: Compression,
-    /// Whether each file gets an index beside it.
-    pub index: bool,
-    /// The name in TFDS, for a folder that `tfds.builder_from_directory` loads. Without a division everything is in one split.
-    pub tfds: Option<Tfds>,
-    /// Whether each file is read back before it gets its name.
-    pub read_back: bool,
-    /// Number of workers; the bytes do not depend on it.
-    pub threads: NonZero<usize>,
-}
-
-impl Options {
-    /// These options with what they leave open, if they go together and with `dataset`.
-    fn completed(&self, dataset: &Dataset) -> Result<Self, ConvertError> {
-        if self.index && self.compression != Compression::None {
-            return Err(ConvertError::IndexOfCompressed);
-        }
-        let mut options = self.clone();
-        if options.tfds.is_some() {
-            Tfds::check(dataset, self)?;
-            options.division.get_or_insert_with(|| Division { seed: 0, splits: Tfds::only_split() });
-        }
-        Ok(options)
-    }
-}
-
-/// Where a conversion goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// The folder of the records.
-    pub out: &'a Path,
-    /// The file of the report; `out/petrec-report.json` if it is `None`.
-    pub report: Option<&'a Path>,
-    /// What becomes of an earlier conversion in that folder.
-    pub start: Start,
-}
-
-/// What becomes of an earlier conversion in the output folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// One of the same input and options is gone on with; any other is refused.
-    Resume,
-    /// It is removed.
-    Anew,
-}
-
-/// Who watches a conversion; called on the thread that called [`convert`].
-pub trait Watch {
-    /// So many images are in record files that an earlier run wrote.
-    fn resumed(&mut self, images: usize);
-    /// An image is through; they come in order.
-    fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>);
-    /// Whether to stop as soon as the record file in hand is done.
-    fn wants_to_stop(&mut self) -> bool;
-}
-
-/// What a finished conversion did.
-#[derive(Clone, Debug, Serialize)]
-pub struct Summary {
-    /// Images in the data set.
-    pub images: usize,
-    /// Images whose records an earlier run had written; all of them where nothing was left to do.
-    pub resumed: usize,
-    /// Images left out of the records.
-    pub rejected: usize,
-    /// Records written.
-    pub records: u64,
-    /// Record files written.
-    pub files: usize,
-    /// Bytes of all record files.
-    pub bytes: u64,
-    /// Wall-clock time.
-    pub seconds: f64,
-    /// Images of this run, rejected ones included, divided by seconds.
-    pub images_per_second: f64,
-    /// The engine of this run.
-    pub engine: &'static str,
-    /// Its instructions, where it has several.
-    pub isa: Option<&'static str>,
-    /// The network.
-    pub model: Architecture,
-    /// Shape of one feature.
-    pub feature_shape: Vec<usize>,
-    /// The output folder; bytes that are not UTF-8 are replaced.
-    pub out: String,
-    /// Where the report is; likewise.
-    pub report: String,
-}
 
 /// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
 /// of that one stays, and `watch` hears of the other images only.
@@ -228,101 +74,118 @@ pub fn convert(
     watch: &mut impl Watch,
 ) -> Result<Summary, ConvertError> {
     let start = Instant::now();
-    let out = target.out;
-    let options = &options.completed(dataset)?;
-    let worker = Worker::new(dataset, weights, options)?;
-    let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
-    let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
-    let mut manifest = Manifest::new(dataset, weights, options, fingerprint.clone(), worker.record_description());
+    let Target { out, part } = target;
+    let options = options.completed(dataset)?;
+    let worker = Worker::new(dataset, weights, &options)?;
+    let plan = Plan::new(dataset, Arrangement::of(&options), |file| worker.record_len(file))?;
+    let fingerprint = Fingerprint::new(dataset, weights, &options, &plan);
+    let manifest = Manifest::new(dataset, weights, &options, fingerprint, worker.record_description());
+    let head = Head::new(dataset, &options, &plan, manifest);
+    let conversion = Conversion { dataset, options: &options, worker, plan, head };
     let (engine_name, isa) = (engine.name(), engine.isa());
 
     output::refuse_inside(out, &dataset.root)?;
-    let beginning = Beginning { dataset, plan: &plan, fingerprint: &fingerprint, out, threads: options.threads };
-    let resumed = match beginning.begin(target.start)? {
-        Begun::Finished(finished) => {
-            manifest = *finished;
-            write_companions(out, &manifest)?;
-            let report = target.report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
-            if target.report.is_some() || !report.exists() {
-                // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
-                let file = report_file(&report, out, &manifest, &dataset.root)?;
-                let mut outcomes = validate(dataset, options.policy, options.threads, |_, _| {});
-                let splits = plan.files.iter().map(|file| (file.split.as_deref(), plan.images_of(file)));
-                divide(&mut outcomes, options, splits);
-                file.finish(&outcomes)?;
-            }
-            watch.resumed(manifest.images);
-            manifest.images
-        }
-        Begun::Unfinished(mut output, done) => {
-            let report = target.report.map(|path| report_file(path, out, &manifest, &dataset.root)).transpose()?;
-            let resumed = done.values().map(|entry| entry.findings.len()).sum();
-            watch.resumed(resumed);
-            let form = Form {
-                compression: options.compression,
-                index: options.index,
-                read_back: options.read_back.then(|| Arc::new(manifest.clone())),
-            };
-            let files = RecordFiles::new(&plan, form, &mut output, engine.as_ref(), done);
-            let entries = convert_images(&worker, files, engine, watch)?;
-
-            let (outcomes, files) = assemble(dataset, options, entries);
-            if outcomes.counts.accepted == 0 {
-                output.take_back(plan.files.iter().map(|file| file.path.as_path()))?;
-                return Err(ConvertError::NothingDecoded { images: dataset.images.len() });
-            }
-            manifest.files = files;
-            write_companions(out, &manifest)?;
-            match report {
-                Some(report) => report.finish(&outcomes)?,
-                None => output.write_json(REPORT_NAME, &outcomes)?,
-            }
-            output.write_json(MANIFEST_NAME, &manifest)?;
-            output.finish()?;
-            resumed
-        }
-    };
+    let wanted = conversion.plan.files.iter().enumerate().filter(|(place, _)| part.has(*place));
+    let images = wanted.map(|(_, file)| conversion.plan.images_of(file).len()).sum();
+    let feature_shape = conversion.head.manifest.record.shape.clone();
+    let (resumed, files) = conversion.run(images, engine, target, watch)?;
 
     let seconds = start.elapsed().as_secs_f64();
-    let records = manifest.records();
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (report, worker) = match part {
+        Part::Whole { report, .. } => (Some(text(report.unwrap_or(&out.join(REPORT_NAME)))), None),
+        Part::Share(share) => (None, Some(share)),
+    };
     Ok(Summary {
-        images: manifest.images,
+        totals: Totals::new(images, &files),
         resumed,
-        rejected: manifest.images - usize::try_from(records).unwrap_or(manifest.images).min(manifest.images),
-        records,
-        files: manifest.files.len(),
-        bytes: manifest.files.iter().map(|file| file.bytes).sum(),
         seconds,
-        images_per_second: (manifest.images - resumed) as f64 / seconds,
+        images_per_second: (images - resumed) as f64 / seconds,
         engine: engine_name,
         isa,
         model: weights.metadata().architecture,
-        feature_shape: manifest.record.shape,
-        out: out.to_string_lossy().into_owned(),
-        report: target.report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned(),
+        feature_shape,
+        out: text(out),
+        report,
+        worker,
     })
 }
 
-/// The file that a report beside or outside the records goes to.
-fn report_file(path: &Path, out: &Path, manifest: &Manifest, root: &Path) -> Result<ReportFile, ReportFileError> {
-    let companions = manifest.companions();
-    let reserved: Vec<_> = companions.iter().map(|(name, _)| name.as_str()).chain([MANIFEST_NAME]).collect();
-    ReportFile::begin_beside(path, out, &reserved, root)
+/// A conversion, planned.
+struct Conversion<'a> {
+    dataset: &'a Dataset,
+    options: &'a Options,
+    worker: Worker<'a>,
+    plan: Plan,
+    head: Head,
 }
 
-/// Writes what lies beside the records and the manifest, where it is not there yet.
-fn write_companions(out: &Path, manifest: &Manifest) -> Result<(), OutputError> {
-    for (name, content) in manifest.companions() {
-        let path = out.join(name);
-        if fs::read(&path).is_ok_and(|found| found == content) {
-            continue;
-        }
-        WholeFile::write(&path, |file| file.write_all(&content)).map_err(OutputError::write(&path))?;
+impl Conversion<'_> {
+    /// Does `target.part`, which has so many images, or what is left of it. Tells how many images were done before, and which
+    /// record files there are now.
+    fn run(
+        self,
+        images: usize,
+        engine: Box<dyn FeatureExtractor>,
+        target: Target<'_>,
+        watch: &mut impl Watch,
+    ) -> Result<(usize, Vec<WrittenFile>), ConvertError> {
+        let Target { out, part } = target;
+        let beginning = Beginning { plan: &self.plan, head: &self.head, out, threads: self.options.threads };
+        let begun = match part {
+            Part::Whole { start, .. } => beginning.begin(start)?,
+            Part::Share(share) => beginning.begin_share(share)?,
+        };
+        let (mut output, done) = match begun {
+            Begun::Unfinished(output, done) => (output, done),
+            Begun::Finished(files) => {
+                if let Part::Whole { report, .. } = part {
+                    self.complete(report, out, &files)?;
+                }
+                watch.begun(images, images);
+                return Ok((images, files));
+            }
+        };
+        let report = match part {
+            Part::Whole { report: Some(path), .. } => {
+                Some(report_file(path, out, &self.head.manifest, &self.dataset.root)?)
+            }
+            _ => None,
+        };
+        let resumed = done.values().map(|entry| entry.findings.len()).sum();
+        watch.begun(images, resumed);
+        let form = Form {
+            compression: self.options.compression,
+            index: self.options.index,
+            read_back: self.options.read_back.then(|| Arc::new(self.head.manifest.clone())),
+        };
+        let files = RecordFiles::new(&self.plan, |file| part.has(file), form, &mut output, engine.as_ref(), done);
+        let entries = convert_images(&self.worker, files, engine, watch)?;
+        let files = match part {
+            Part::Whole { .. } => conclude(output, self.head, entries, report)?.files,
+            Part::Share(_) => entries.into_values().filter_map(|entry| entry.file).collect(),
+        };
+        Ok((resumed, files))
     }
-    Ok(())
+
+    /// Writes what is missing beside the record files of a finished conversion, and its report where that is wanted.
+    fn complete(&self, report: Option<&Path>, out: &Path, files: &[WrittenFile]) -> Result<(), ConvertError> {
+        let manifest = Manifest { files: files.to_vec(), ..self.head.manifest.clone() };
+        write_companions(out, &manifest)?;
+        let path = report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
+        if report.is_some() || !path.exists() {
+            // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
+            let file = report_file(&path, out, &manifest, &self.dataset.root)?;
+            let mut outcomes = validate(self.dataset, self.options.policy, self.options.threads, |_, _| {});
+            let splits = self.plan.files.iter().map(|file| (file.split.as_deref(), self.plan.images_of(file)));
+            divide(&mut outcomes, &manifest, splits);
+            file.finish(&outcomes)?;
+        }
+        Ok(())
+    }
 }
 
-/// Converts what is not done, and tells what is done then: everything.
+/// Converts what is not done, and tells what is done then: everything that is wanted.
 fn convert_images(
     worker: &Worker<'_>,
     mut files: RecordFiles<'_>,
@@ -351,28 +214,4 @@ fn convert_images(
         (Err(reason), 0) => Err(reason),
         (Err(reason), done) => Err(ConvertError::Unfinished { reason: Box::new(reason), done, planned }),
     }
-}
-
-/// The report and the list of files, in order.
-fn assemble(dataset: &Dataset, options: &Options, entries: Entries) -> (Report, Vec<WrittenFile>) {
-    let mut report = Report::new(dataset, options.policy.accept);
-    let mut findings: Vec<Option<&Finding>> = vec![None; dataset.images.len()];
-    for entry in entries.values() {
-        for (image, finding) in entry.images.iter().zip(&entry.findings) {
-            findings[*image] = Some(finding);
-        }
-    }
-    for (image, finding) in dataset.images.iter().zip(findings) {
-        report.push(dataset, image, finding.expect("every image is in a record file").clone());
-    }
-    divide(&mut report, options, entries.values().map(|entry| (entry.split.as_deref(), &entry.images[..])));
-    (report, entries.into_values().filter_map(|entry| entry.file).collect())
-}
-
-/// Tells the report in which split each image is.
-fn divide<'a>(report: &mut Report, options: &Options, files: impl Iterator<Item = (Option<&'a str>, &'a [usize])>) {
-    let Some(division) = &options.division else { return };
-    let names = division.splits.parts().iter().map(|split| split.name.as_str());
-    let images = files.flat_map(|(split, images)| images.iter().filter_map(move |image| Some((*image, split?))));
-    report.divide(names, images);
 }

@@ -1,162 +1,24 @@
 //! The output folder: nothing in it but whole files of ours, and a journal as long as they are not all there.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::ffi::OsString;
+use std::collections::VecDeque;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{fs, io};
 
 use serde::Serialize;
-use thiserror::Error;
 
-use super::journal::{Entry, JOURNAL_NAME, Journal};
-use super::manifest::{MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
+use super::head::Head;
+use super::joint::{self, JointJournal};
+use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
+use super::manifest::{Manifest, WrittenFile};
+use super::output_error::OutputError;
+use super::share::Share;
 use crate::crash_point::crash_point;
-use crate::dataset::display_path;
 use crate::paths::{self, folder_of};
 use crate::verify::{self, Problem, RecordFile};
-use crate::whole_file::{SyncedFile, WholeFile, is_temporary, sync_folder, write_json};
-
-/// Why the output folder cannot be used or written.
-#[derive(Debug, Error)]
-pub enum OutputError {
-    /// There is a file where the folder should be.
-    #[error("{}: is a file or a link that leads nowhere; name a new or empty folder for the records", display_path(.0))]
-    NotAFolder(PathBuf),
-    /// It holds another conversion.
-    #[error(
-        "{}: holds {what} of other input or options ({difference}); name another folder, convert as before, \
-         or start anew with --restart",
-        display_path(out)
-    )]
-    Other {
-        /// The folder.
-        out: PathBuf,
-        /// `an unfinished conversion` or `a finished conversion`.
-        what: &'static str,
-        /// What differs.
-        difference: String,
-    },
-    /// It holds something that is not ours.
-    #[error(
-        "{}: is not empty (it holds {}); name a new or empty folder for the records", display_path(out), display_path(found.as_ref())
-    )]
-    NotEmpty {
-        /// The folder.
-        out: PathBuf,
-        /// One of the names in it.
-        found: OsString,
-    },
-    /// Another process converts into it at this moment.
-    #[error("{}: another petrec is converting into this folder; wait for it, or name another folder", display_path(.0))]
-    InUse(PathBuf),
-    /// The journal is another version's.
-    #[error("{}: not a journal of this version of petrec; finish with the version that began, or name another folder", display_path(.0))]
-    Foreign(PathBuf),
-    /// The manifest is another version's, or damaged.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The records would become part of the data set.
-    #[error(
-        "{}: is or lies inside the data set {}; name a folder outside it",
-        display_path(out),
-        display_path(dataset)
-    )]
-    InsideDataset {
-        /// The output folder.
-        out: PathBuf,
-        /// The data set's folder.
-        dataset: PathBuf,
-    },
-    /// Read back, a record file was not what had been written.
-    #[error(
-        "{}: read back before it got its name, it is not what was written: {problem}; check the memory and the disk, \
-         then run the same command again",
-        display_path(path)
-    )]
-    NotAsWritten {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: Problem,
-    },
-    /// Writing failed.
-    #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        reason: io::Error,
-    },
-}
-
-impl OutputError {
-    /// Makes the error of `path` from what the system said.
-    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |reason| Self::Write { path: path.into(), reason }
-    }
-}
-
-/// What kind of folder somebody named for the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// Nothing, or no folder at all.
-    Nothing,
-    /// A conversion that may be unfinished: there is a journal.
-    Journal,
-    /// A finished conversion: there is a manifest and no journal.
-    Manifest,
-}
-
-impl Content {
-    /// Refuses a folder that holds, in itself or in the folders of `ours`, any file but `ours` (paths below it), temporary
-    /// files, the journal, and what ends in `.json`, as reports do. Changes nothing.
-    pub(super) fn refuse_strangers(out: &Path, ours: &BTreeSet<PathBuf>) -> Result<(), OutputError> {
-        let folders: BTreeSet<&Path> = ours.iter().flat_map(|path| path.ancestors().skip(1)).collect();
-        for folder in folders.into_iter().chain([Path::new("")]) {
-            for name in names(&out.join(folder))? {
-                let path = folder.join(&name);
-                let is_report = || folder == Path::new("") && path.extension().is_some_and(|ending| ending == "json");
-                let leads_to_ours = || ours.iter().any(|our| our != &path && our.starts_with(&path));
-                if !(ours.contains(&path)
-                    || name == JOURNAL_NAME
-                    || is_temporary(&name)
-                    || is_report()
-                    || leads_to_ours())
-                {
-                    return Err(OutputError::NotEmpty { out: out.into(), found: path.into_os_string() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks into `out` and changes nothing. What is not ours is an error.
-    pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
-        let names = names(out)?;
-        match names.first() {
-            None => Ok(Self::Nothing),
-            Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
-            Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
-            Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),
-        }
-    }
-}
-
-/// The names in `out`; none where there is no such folder.
-fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
-    let names = match fs::read_dir(out) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && out.is_symlink() => {
-            return Err(OutputError::NotAFolder(out.into()));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    };
-    names.map_err(OutputError::write(out))
-}
+use crate::whole_file::{SyncedFile, WholeFile, sync_folder, write_json};
 
 /// How many files may be on their way to the disk while the next one is filled.
 const COMMITS_UNDER_WAY: usize = 4;
@@ -219,11 +81,16 @@ impl Synced {
     }
 }
 
-/// The output folder of one run, ours alone while this lives. Dropped before the journal has an entry, it takes back
-/// every folder it made.
+/// The output folder of one run, ours alone while this lives, or a worker's part in it. Dropped before the journal has an
+/// entry, it takes back every folder it made.
 pub(super) struct Output {
     root: PathBuf,
+    /// The folder's, or the worker's.
     journal: Arc<Journal>,
+    /// The one that the worker shares with others.
+    joint: Option<JointJournal>,
+    /// Whose the temporary files are.
+    owner: String,
     /// Files that were handed to the disk and are not there yet, the oldest first.
     committing: VecDeque<Committing>,
     /// How many files did not get there.
@@ -232,12 +99,83 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Makes or takes the folder `out`, which must lie outside `dataset`, and locks it.
+    /// Makes or takes the folder `out`, which must lie outside the data set, and locks it.
     pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
         let mut folders = Vec::new();
         make_folder(out, &mut folders)?;
-        let journal = Journal::lock(out).inspect_err(|_| remove_folders(&folders))?;
-        Ok(Self { root: out.into(), journal: Arc::new(journal), committing: VecDeque::new(), failed: 0, folders })
+        let in_use = || match joint::is_at_work(out) {
+            true => OutputError::WorkersAtWork(out.into()),
+            false => OutputError::InUse(out.into()),
+        };
+        let journal = Journal::lock(out.join(JOURNAL_NAME)).and_then(|journal| journal.ok_or_else(in_use));
+        let journal = journal.inspect_err(|_| remove_folders(&folders))?;
+        Ok(Self::new(out, journal, None, String::new(), folders))
+    }
+
+    /// The same for a worker: locks its own journal, and shares that of the folder. Tells all that both say of record files,
+    /// or `None` where there is a finished conversion. For `same` see [`JointJournal::join`].
+    pub(super) fn join(
+        out: &Path,
+        share: Share,
+        head: &Head,
+        same: impl Fn(&Head) -> Result<(), OutputError>,
+    ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
+        let mut folders = Vec::new();
+        make_folder(out, &mut folders)?;
+        let joined = JointJournal::join(out, head, same).inspect_err(|_| remove_folders(&folders))?;
+        let Some((joint, Earlier { digest, mut entries, .. })) = joined else { return Ok(None) };
+        let path = out.join(share.journal());
+        let Some(journal) = Journal::lock(path.clone())? else {
+            return Err(OutputError::SameWorker { out: out.into(), share });
+        };
+        let mut output = Self::new(out, journal, Some(joint), share.owner(), folders);
+        match output.journal().read::<String>()? {
+            Some(own) if own.head == digest => entries.extend(own.entries),
+            Some(_) => return Err(OutputError::Foreign(path)),
+            None => output.journal().begin(&digest, []).map_err(OutputError::write(&path))?,
+        }
+        // Only now, so that of two that come at once one sees the other.
+        match Share::all_in(out)?.into_iter().find(|(other, _)| other.count() != share.count()) {
+            Some((other, _)) => Err(OutputError::OtherCount { out: out.into(), share, then: other.count() }),
+            None => Ok(Some((output, entries))),
+        }
+    }
+
+    fn new(root: &Path, journal: Journal, joint: Option<JointJournal>, owner: String, folders: Vec<PathBuf>) -> Self {
+        let (root, journal) = (root.into(), Arc::new(journal));
+        Self { root, journal, joint, owner, committing: VecDeque::new(), failed: 0, folders }
+    }
+
+    /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.
+    pub(super) fn earlier(&mut self) -> Result<Option<Earlier<Head>>, OutputError> {
+        let mut earlier = self.journal().read::<Head>()?;
+        for (_, path) in Share::all_in(&self.root)? {
+            let file = File::open(&path).map_err(OutputError::write(&path))?;
+            let Some((of_worker, _)) = journal::read::<String>(&path, &file)? else { continue };
+            match &mut earlier {
+                Some(earlier) if earlier.digest == of_worker.head => earlier.entries.extend(of_worker.entries),
+                _ => return Err(OutputError::Foreign(path)),
+            }
+        }
+        Ok(earlier)
+    }
+
+    /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
+    /// workers' journals.
+    pub(super) fn absorb_workers<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<(), OutputError> {
+        let journals = Share::all_in(&self.root)?;
+        if !journals.is_empty() {
+            self.journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
+        }
+        journals.iter().try_for_each(|(_, path)| remove_if_there(path))
+    }
+
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where a file of that relative path lies.
@@ -256,7 +194,7 @@ impl Output {
         if let Some(folder) = path.parent() {
             make_folder(folder, &mut self.folders)?;
         }
-        WholeFile::begin(&path).map_err(OutputError::write(&path))
+        WholeFile::begin_of(&self.owner, &path).map_err(OutputError::write(&path))
     }
 
     /// Writes `entry` into the journal and gives its file, if it has one, the name `relative`, both on disk; does not
@@ -318,9 +256,9 @@ impl Output {
     }
 
     /// Takes back these files, the journal, and every folder that this run made.
-    pub(super) fn take_back<'a>(mut self, files: impl IntoIterator<Item = &'a Path>) -> Result<(), OutputError> {
+    pub(super) fn take_back(mut self, files: impl IntoIterator<Item = PathBuf>) -> Result<(), OutputError> {
         for file in files {
-            remove_if_there(&self.path(file))?;
+            remove_if_there(&self.path(&file))?;
         }
         let folders = std::mem::take(&mut self.folders);
         self.finish()?;
@@ -333,8 +271,20 @@ impl Drop for Output {
     fn drop(&mut self) {
         // What cannot be written or removed now stays so: the error that led here is the one to tell.
         self.failures();
-        if self.journal.is_empty() {
-            let _ = self.journal.remove();
+        if self.journal.entries() > 0 {
+            return;
+        }
+        let is_gone = match self.joint.take() {
+            Some(joint) => {
+                let _ = self.journal.remove();
+                joint.remove_if_nothing_is_done(&self.root).unwrap_or(false)
+            }
+            None => {
+                let has_workers = Share::all_in(&self.root).is_ok_and(|journals| !journals.is_empty());
+                !has_workers && self.journal.remove().is_ok()
+            }
+        };
+        if is_gone {
             remove_folders(&self.folders);
         }
     }

@@ -8,7 +8,8 @@ use super::ConvertError;
 use super::earlier::Entries;
 use super::journal::Entry;
 use super::manifest::{IndexFile, Manifest, WrittenFile};
-use super::output::{NewFile, Output, OutputError, remove_if_there};
+use super::output::{NewFile, Output, remove_if_there};
+use super::output_error::OutputError;
 use super::plan::{self, Layout, Plan, PlannedFile};
 use crate::engine::FeatureExtractor;
 use crate::hashing::Hashing;
@@ -22,6 +23,7 @@ pub(super) struct RecordFiles<'a> {
     output: &'a mut Output,
     engine: (&'static str, Option<&'static str>),
     form: Form,
+    planned: usize,
     /// Files to write, as indices into the plan.
     pending: VecDeque<usize>,
     open: Option<Open>,
@@ -46,16 +48,19 @@ struct Open {
 }
 
 impl<'a> RecordFiles<'a> {
-    /// All files of `plan` but those in `done`, with features that `engine` computes.
+    /// Those files of `plan` that are `wanted` and not in `done`, with features that `engine` computes.
     pub(super) fn new(
         plan: &'a Plan,
+        wanted: impl Fn(usize) -> bool,
         form: Form,
         output: &'a mut Output,
         engine: &dyn FeatureExtractor,
         done: Entries,
     ) -> Self {
-        let pending = (0..plan.files.len()).filter(|number| !done.contains_key(number)).collect();
-        Self { plan, output, engine: (engine.name(), engine.isa()), form, pending, open: None, done }
+        let wanted = (0..plan.files.len()).filter(|number| wanted(*number));
+        let pending: VecDeque<_> = wanted.filter(|number| !done.contains_key(number)).collect();
+        let planned = done.len() + pending.len();
+        Self { plan, output, engine: (engine.name(), engine.isa()), form, planned, pending, open: None, done }
     }
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
@@ -65,7 +70,7 @@ impl<'a> RecordFiles<'a> {
 
     /// How many files there will be in all.
     pub(super) fn planned(&self) -> usize {
-        self.plan.files.len()
+        self.planned
     }
 
     /// Whether no file is half written.

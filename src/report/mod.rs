@@ -5,11 +5,12 @@
 mod file;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub use file::{ReportFile, ReportFileError};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, ImageFile, display_path};
+use crate::dataset::{ImageFile, display_path};
 use crate::image::{Accept, Format, Outline, Reason, Rejection};
 
 /// What was decided about one file.
@@ -140,35 +141,37 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report without files yet.
+    /// A report without files yet, on a data set of these classes, with a line for each of the `notes`.
     #[must_use]
-    pub fn new(dataset: &Dataset, accept: Accept) -> Self {
+    pub fn new(classes: &[String], notes: Vec<String>, accept: Accept) -> Self {
         let class =
             |(label, name): (usize, &String)| ClassReport { name: name.clone(), label, counts: Counts::default() };
         Self {
             petrec: env!("CARGO_PKG_VERSION"),
             accept,
             counts: Counts::default(),
-            classes: dataset.classes.iter().enumerate().map(class).collect(),
+            classes: classes.iter().enumerate().map(class).collect(),
             splits: Vec::new(),
             reasons: BTreeMap::new(),
-            notes: dataset.notes.iter().map(ToString::to_string).collect(),
+            notes,
             files: Vec::new(),
         }
     }
 
     /// Adds the next file of the data set's order.
-    pub fn push(&mut self, dataset: &Dataset, file: &ImageFile, finding: Finding) {
+    pub fn push(&mut self, path: &Path, label: Option<usize>, finding: Finding) {
         self.counts.add(finding.verdict);
-        if let Some(label) = file.label {
-            self.classes[label].counts.add(finding.verdict);
-        }
+        let class = label.and_then(|label| self.classes.get_mut(label));
+        let class = class.map(|class| {
+            class.counts.add(finding.verdict);
+            class.name.clone()
+        });
         if let Some(reason) = finding.reason {
             *self.reasons.entry(reason.code()).or_default() += 1;
         }
         self.files.push(FileReport {
-            path: file.path.to_string_lossy().into_owned(),
-            class: file.label.map(|label| dataset.classes[label].clone()),
+            path: path.to_string_lossy().into_owned(),
+            class,
             finding,
             split: None,
             quarantined: None,

@@ -20,6 +20,6 @@ pub use index::Index;
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;
 pub use proto::Example;
-pub use reader::{Damage, ReadError, Reader};
+pub use reader::{Damage, MAX_EXAMPLE_LEN, ReadError, Reader};
 pub use scan::{Scanner, Stretch};
 pub use writer::Writer;

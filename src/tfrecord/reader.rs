@@ -1,7 +1,8 @@
 //! Reading records back, with every checksum checked.
 //!
-//! A damaged or hostile file costs one error and no memory to speak of: a record's buffer grows with the bytes that are
-//! really there, whatever length its header claims.
+//! A damaged or hostile file costs one error and little memory: a record's buffer grows with the bytes that are really there,
+//! whatever length its header claims, and a record that is too long for a `tf.train.Example` is not read at all, because a
+//! compressed file of some megabytes can really hold it.
 
 use std::io::{self, ErrorKind, Read};
 use std::iter::FusedIterator;
@@ -11,6 +12,9 @@ use super::framing::{self, FOOTER_LEN, HEADER_LEN};
 // A header's claim is believed up to here without seeing the bytes: enough for a B0 record in one allocation.
 const TRUSTED_LEN: u64 = 1 << 20;
 
+/// Bytes that a record's data may have: no message of protobuf is longer, and so no `tf.train.Example`.
+pub const MAX_EXAMPLE_LEN: u64 = i32::MAX as u64;
+
 /// Iterates over the records of one file and checks both checksums of each; ends after the first error.
 ///
 /// It reads each record in three reads, two of them of a few bytes: give it a [`std::io::BufReader`].
@@ -19,6 +23,7 @@ pub struct Reader<R: Read> {
     inner: R,
     record: u64,
     offset: u64,
+    limit: u64,
     done: bool,
 }
 
@@ -57,6 +62,15 @@ pub enum Damage {
         /// The masked checksum of the length in the file.
         computed: u32,
     },
+    /// The length is more than [`MAX_EXAMPLE_LEN`].
+    #[error(
+        "a record of {length} bytes, and no tf.train.Example has more than {MAX_EXAMPLE_LEN}: \
+         not a file of examples, or made up; it is not read"
+    )]
+    TooLong {
+        /// The record's own length, which agrees with its checksum.
+        length: u64,
+    },
     /// The file ends inside the data or the checksum behind it.
     #[error(
         "the file ends after {found} of {expected} bytes of data and checksum: it was cut short; \
@@ -93,7 +107,12 @@ impl From<io::Error> for Damage {
 impl<R: Read> Reader<R> {
     /// A reader whose first record starts at the present position of `inner`.
     pub fn new(inner: R) -> Self {
-        Self { inner, record: 0, offset: 0, done: false }
+        Self { inner, record: 0, offset: 0, limit: MAX_EXAMPLE_LEN, done: false }
+    }
+
+    /// The same for records that are no examples and may have any length.
+    pub(crate) fn of_any_length(inner: R) -> Self {
+        Self { limit: u64::MAX, ..Self::new(inner) }
     }
 
     /// Records read whole so far.
@@ -121,6 +140,10 @@ impl<R: Read> Reader<R> {
         let computed = framing::masked_crc(&length_bytes);
         if stored != computed {
             return Err(Damage::LengthChecksum { stored, computed });
+        }
+
+        if length > self.limit {
+            return Err(Damage::TooLong { length });
         }
 
         let truncated = |found| Damage::TruncatedData { expected: length.saturating_add(FOOTER_LEN as u64), found };
@@ -293,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_hostile_length_costs_no_memory() {
-        for length in [u64::MAX, u64::MAX - 3, 1 << 40] {
+        for length in [MAX_EXAMPLE_LEN, 1 << 30] {
             let mut file = framing::header(length).to_vec();
             file.extend(b"only this much is there");
 
@@ -301,7 +324,19 @@ mod tests {
                 panic!("length {length}: wrong error");
             };
 
-            assert_eq!((expected, found), (length.saturating_add(4), 23));
+            assert_eq!((expected, found), (length + 4, 23));
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_for_an_example_is_not_read() {
+        for length in [MAX_EXAMPLE_LEN + 1, 1 << 40, u64::MAX] {
+            let (header, mut rest) = (framing::header(length), io::repeat(0).take(length));
+
+            let error = Reader::new(header.chain(&mut rest)).find_map(Result::err).expect("it is refused");
+
+            assert!(matches!(error.damage, Damage::TooLong { length: told } if told == length), "{error}");
+            assert_eq!(rest.limit(), length, "nothing of it was read");
         }
     }
 

@@ -21,7 +21,8 @@ pub fn validate(
     threads: NonZero<usize>,
     mut on_file: impl FnMut(&ImageFile, Option<&Rejection>),
 ) -> Report {
-    let mut report = Report::new(dataset, policy.accept);
+    let notes = dataset.notes.iter().map(ToString::to_string).collect();
+    let mut report = Report::new(&dataset.classes, notes, policy.accept);
     let decide = |(): &mut (), index: usize| {
         let file = &dataset.images[index];
         let outcome = image::check_file(&file.path, policy);
@@ -30,7 +31,7 @@ pub fn validate(
     let done =
         parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, finding, rejection)| {
             on_file(file, rejection.as_ref());
-            report.push(dataset, file, finding);
+            report.push(&file.path, file.label, finding);
             Ok::<_, Infallible>(())
         });
     match done {

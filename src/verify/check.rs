@@ -27,6 +27,7 @@ pub fn check(file: &RecordFile) -> Checked {
     let mut checked = Checked::default();
     match file.standing {
         Standing::Missing => checked.problems.push(Problem::Missing),
+        Standing::BadCompanion => checked.problems.push(Problem::Companion),
         Standing::Unfinished => checked.problems.push(Problem::Unfinished),
         Standing::BadManifest(ref reason) => checked.problems.push(Problem::Manifest(reason.clone())),
         Standing::Unlisted => checked.problems.push(Problem::NotInManifest),

@@ -51,10 +51,10 @@ impl RecordFile {
         Self { path, relative, standing: Standing::Listed { manifest, expected, index } }
     }
 
-    /// Whether there is a file to read.
+    /// Whether there is a record file to read.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        !matches!(self.standing, Standing::Missing | Standing::Unfinished | Standing::BadManifest(_))
+        matches!(self.standing, Standing::Unknown | Standing::Listed { .. } | Standing::Unlisted)
     }
 
     /// Whether its index is there, and is this one.
@@ -89,6 +89,8 @@ pub(super) enum Standing {
     Unlisted,
     /// It is named and not there.
     Missing,
+    /// This lies beside the record files, or should: it is not there, or not what belongs to the manifest.
+    BadCompanion,
     /// This is a folder with the journal of a conversion.
     Unfinished,
     /// This is a manifest that tells nothing, for that reason.
@@ -136,6 +138,12 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
     }
     for relative in expected.into_keys() {
         files.push(RecordFile { path: folder.join(&relative), relative, standing: Standing::Missing });
+    }
+    for (name, content) in manifest.iter().flat_map(|manifest| manifest.companions()) {
+        let path = folder.join(&name);
+        if !fs::read(&path).is_ok_and(|found| found == content) {
+            files.push(RecordFile { path, relative: name.into(), standing: Standing::BadCompanion });
+        }
     }
     if folder.join(JOURNAL_NAME).exists() {
         files.push(RecordFile { path: folder.into(), relative: PathBuf::new(), standing: Standing::Unfinished });

@@ -67,6 +67,11 @@ pub enum Problem {
     /// Its index is not there, or tells of other records.
     #[error("its index is missing or not that of its records; 'petrec convert' with the same arguments makes it again")]
     Index,
+    /// A file of TFDS is not there, or is another one.
+    #[error(
+        "missing, or not what TFDS must read of these records; 'petrec convert' with the same arguments makes it again"
+    )]
+    Companion,
     /// There is no manifest, but the journal of a conversion.
     #[error("holds an unfinished conversion; 'petrec convert' with the same arguments finishes it")]
     Unfinished,

@@ -123,6 +123,30 @@ fn a_tfds_folder_has_the_names_counts_and_classes_that_tfds_reads() {
 }
 
 #[test]
+fn a_file_of_tfds_that_is_gone_or_altered_is_found_and_made_again() {
+    let options = [SMALL, &["--tfds", "pets:1.0.0", "--shards", "2"]].concat();
+    let out = temporary();
+    convert_photos(out.path(), &options).ok();
+    let before = tree(out.path());
+    let info = String::from_utf8(before[Path::new("dataset_info.json")].clone()).expect("text");
+    assert!(info.contains("\"shardLengths\""));
+
+    fs::remove_file(out.path().join("features.json")).expect("removed");
+    fs::write(out.path().join("Label.labels.txt"), "Coffee\nCat\n").expect("written");
+    fs::write(out.path().join("dataset_info.json"), info.replace("1.0.0", "1.0.1")).expect("written");
+    let run = verify(out.path());
+
+    assert_eq!(run.code, Some(4), "{}", run.stderr);
+    for name in ["dataset_info.json", "features.json", "Label.labels.txt"] {
+        let line = format!("{name}: missing, or not what TFDS must read of these records");
+        assert!(run.stderr.contains(&line), "{}", run.stderr);
+    }
+    assert!(run.stdout.starts_with("files     5, 3 with problems\nrecords   12 intact\n"), "{}", run.stdout);
+    convert_photos(out.path(), &options).ok();
+    assert!(tree(out.path()) == before);
+}
+
+#[test]
 fn what_neither_tfds_nor_dali_could_read_is_refused() {
     let out = temporary();
     let usage = |more: &[&str], words: &str| {

@@ -13,6 +13,7 @@ mod resume;
 mod splits;
 mod validate;
 mod verify;
+mod workers;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

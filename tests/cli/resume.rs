@@ -77,6 +77,21 @@ fn running_conversion(out: &Path, more: &[&str]) -> Child {
         .expect("petrec starts")
 }
 
+/// The same on the slowest instructions, so that there is time.
+#[cfg(unix)]
+pub(crate) fn slow_conversion(out: &Path, more: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_petrec"))
+        .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
+        .arg(out)
+        .args(more)
+        .env("PETREC_ISA", "portable")
+        .current_dir(repository(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("petrec starts")
+}
+
 #[test]
 fn a_killed_run_resumes_to_the_same_bytes() {
     let (whole, out) = (temporary(), temporary());
@@ -295,15 +310,7 @@ fn a_signal_ends_the_run_after_the_file_in_hand_and_a_second_run_goes_on() {
 fn a_second_signal_ends_the_run_at_once() {
     let out = temporary();
     // One shard, on the slowest instructions: it would take some seconds to finish it.
-    let mut child = Command::new(env!("CARGO_BIN_EXE_petrec"))
-        .args(["convert", "--model=efficientnet-lite0", "--threads=1", "examples/photos"])
-        .arg(out.path())
-        .env("PETREC_ISA", "portable")
-        .current_dir(repository(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("petrec starts");
+    let mut child = slow_conversion(out.path(), &["--threads=1"]);
     let begun = Instant::now();
     while names(out.path()).iter().all(|name| !name.ends_with(".partial")) {
         assert!(begun.elapsed() < Duration::from_secs(60));

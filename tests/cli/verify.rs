@@ -211,6 +211,26 @@ fn compressed_files_are_read_as_far_as_they_go() {
 }
 
 #[test]
+fn a_compressed_file_that_promises_a_huge_record_is_read_up_to_it() {
+    let (out, salvage) = (temporary(), temporary());
+    let shard = converted(out.path());
+    let gzip = out.path().join("photos.tfrecord.gz");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let promise = petrec::tfrecord::framing::header(3 << 30);
+    for part in [&fs::read(&shard).expect("readable")[..], &promise, &[0; 1000]] {
+        encoder.write_all(part).expect("a Vec takes everything");
+    }
+    fs::write(&gzip, encoder.finish().expect("a Vec takes everything")).expect("written");
+
+    let run = verify(&gzip, &["--salvage", salvage.path().to_str().expect("UTF-8")]);
+
+    assert_eq!(run.code, Some(4), "{}", run.stderr);
+    assert!(run.stderr.contains("record 12 (from byte 62112)"), "{}", run.stderr);
+    assert!(run.stderr.contains("a record of 3221225472 bytes, and no tf.train.Example has more"), "{}", run.stderr);
+    assert!(raw_records(&salvage.path().join("photos.tfrecord.gz")) == raw_records(&shard));
+}
+
+#[test]
 fn salvage_replaces_nothing_and_a_sound_folder_has_nothing_to_salvage() {
     let (out, salvage) = (temporary(), temporary());
     let shard = converted(out.path());

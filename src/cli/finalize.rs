@@ -1,0 +1,31 @@
+//! `petrec finalize`.
+
+use std::io::{self, Write};
+
+use super::Outcome;
+use super::args::{Finalize, Global};
+use super::convert::{print_images, print_records};
+use crate::convert::{Finalized, finalize};
+
+pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
+    let finalized = finalize(&command.out, global.threads())?;
+
+    let mut out = io::stdout().lock();
+    if command.json {
+        serde_json::to_writer_pretty(&mut out, &finalized).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &finalized)?;
+    }
+    Ok(Outcome::of_rejected(finalized.totals.rejected, command.fail_on_reject))
+}
+
+fn print(out: &mut impl Write, finalized: &Finalized) -> io::Result<()> {
+    print_images(out, &finalized.totals)?;
+    print_records(out, &finalized.totals)?;
+    if finalized.was_finished {
+        writeln!(out, "finished  before: nothing was left to do")?;
+    }
+    writeln!(out, "output    {}", finalized.out)?;
+    writeln!(out, "report    {}", finalized.report)
+}

@@ -1,0 +1,74 @@
+//! What lies in the folder that somebody named for the records.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use super::journal::JOURNAL_NAME;
+use super::manifest::MANIFEST_NAME;
+use super::output_error::OutputError;
+use super::share::Share;
+use crate::whole_file::is_temporary;
+
+/// What kind of folder somebody named for the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Nothing, or no folder at all.
+    Nothing,
+    /// A conversion that may be unfinished: there is a journal.
+    Journal,
+    /// A finished conversion: there is a manifest and no journal.
+    Manifest,
+}
+
+impl Content {
+    /// Refuses a folder that holds, in itself or in the folders of `ours`, any file but `ours` (paths below it), temporary
+    /// files, the journals, and what ends in `.json`, as reports do. Changes nothing.
+    pub(super) fn refuse_strangers(out: &Path, ours: &BTreeSet<PathBuf>) -> Result<(), OutputError> {
+        let folders: BTreeSet<&Path> = ours.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+        for folder in folders.into_iter().chain([Path::new("")]) {
+            for name in names(&out.join(folder))? {
+                let path = folder.join(&name);
+                let is_report = || folder == Path::new("") && path.extension().is_some_and(|ending| ending == "json");
+                let leads_to_ours = || ours.iter().any(|our| our != &path && our.starts_with(&path));
+                if !(ours.contains(&path)
+                    || name == JOURNAL_NAME
+                    || Share::of_journal(&name).is_some()
+                    || is_temporary(&name)
+                    || is_report()
+                    || leads_to_ours())
+                {
+                    return Err(OutputError::NotEmpty { out: out.into(), found: path.into_os_string() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks into `out` and changes nothing. What is not ours is an error.
+    pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
+        // A worker that is about to begin has nothing there but this.
+        let names: Vec<_> = names(out)?.into_iter().filter(|name| !is_temporary(name)).collect();
+        match names.first() {
+            None => Ok(Self::Nothing),
+            Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
+            Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
+            Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),
+        }
+    }
+}
+
+/// The names in `out`; none where there is no such folder.
+fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+    let names = match fs::read_dir(out) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && out.is_symlink() => {
+            return Err(OutputError::NotAFolder(out.into()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    names.map_err(OutputError::write(out))
+}

@@ -1,0 +1,72 @@
+//! Why a conversion stops before its end.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::{Lacks, OutputError, PlanError, TfdsError};
+use crate::dataset::display_path;
+use crate::engine::EngineError;
+use crate::number::{counted, thousands};
+use crate::report::ReportFileError;
+use crate::tfrecord::LayoutError;
+
+/// Why a conversion stopped.
+#[derive(Debug, Error)]
+pub enum ConvertError {
+    /// The keys of the record clash.
+    #[error(transparent)]
+    Keys(#[from] LayoutError),
+    /// The files to write cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// TFDS could not read it.
+    #[error(transparent)]
+    Tfds(#[from] TfdsError),
+    /// An index of compressed files.
+    #[error("--index does not go with --compression: nothing can be found by its place in a compressed file")]
+    IndexOfCompressed,
+    /// The output folder cannot be used or written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The network failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The data set has images without a label.
+    #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]
+    NoClasses,
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportFileError),
+    /// Somebody wanted it to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// It stopped with some of its record files done.
+    #[error(
+        "{reason}; {} of {} are done, and the same command goes on from there",
+        thousands(*done),
+        counted(*planned, "record file")
+    )]
+    Unfinished {
+        /// Why it stopped.
+        reason: Box<ConvertError>,
+        /// Record files that are done.
+        done: usize,
+        /// All record files.
+        planned: usize,
+    },
+    /// Workers have not done all that they were to do.
+    #[error("{}: {lacks}; run the same 'petrec convert' again for these, then finalize", display_path(out))]
+    Lacking {
+        /// The folder.
+        out: PathBuf,
+        /// What is not there.
+        lacks: Lacks,
+    },
+    /// No image decoded.
+    #[error("none of the {images} images can be decoded: nothing was written; 'petrec validate' shows why for each")]
+    NothingDecoded {
+        /// Images in the data set.
+        images: usize,
+    },
+}

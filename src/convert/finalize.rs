@@ -1,0 +1,110 @@
+//! The end of a conversion that several workers did.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZero;
+use std::path::Path;
+use std::time::Instant;
+
+use super::conclude::{conclude, write_companions};
+use super::content::Content;
+use super::earlier::{Entries, are_whole, sweep, whole};
+use super::head::Head;
+use super::journal::Earlier;
+use super::manifest::Manifest;
+use super::output::Output;
+use super::output_error::OutputError;
+use super::share::Share;
+use super::summary::{Finalized, Totals};
+use super::{ConvertError, REPORT_NAME};
+use crate::number::{counted, thousands};
+use crate::whole_file::is_temporary;
+
+/// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
+/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads. A finished conversion
+/// stays as it is.
+///
+/// # Errors
+/// There is no conversion, somebody is still at work on it, record files are missing or damaged
+/// ([`ConvertError::Lacking`]), or writing failed. What is there stays for another try.
+pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, ConvertError> {
+    let start = Instant::now();
+    let (manifest, was_finished) = match Content::of(out)? {
+        Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
+        Content::Manifest => (finished(out, threads)?, true),
+        Content::Journal => (put_together(out, threads)?, false),
+    };
+    Ok(Finalized {
+        totals: Totals::new(manifest.images, &manifest.files),
+        was_finished,
+        seconds: start.elapsed().as_secs_f64(),
+        out: out.to_string_lossy().into_owned(),
+        report: out.join(REPORT_NAME).to_string_lossy().into_owned(),
+    })
+}
+
+/// The manifest of a conversion that is finished already, if none of its record files was lost since.
+fn finished(out: &Path, threads: NonZero<usize>) -> Result<Manifest, OutputError> {
+    let manifest = Manifest::read(out)?;
+    if !are_whole(&manifest.files, out, threads) {
+        return Err(OutputError::NeedsRepair(out.into()));
+    }
+    write_companions(out, &manifest)?;
+    Ok(manifest)
+}
+
+fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, ConvertError> {
+    let mut output = Output::lock(out)?;
+    let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
+    let Earlier { head, entries, .. } = earlier;
+    let entries = whole(entries, &head, out, threads);
+    if let Some(lacks) = Lacks::of(&head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
+        return Err(ConvertError::Lacking { out: out.into(), lacks });
+    }
+    output.absorb_workers(entries.values())?;
+    sweep(out, head.paths(), is_temporary)?;
+    conclude(output, head, entries, None)
+}
+
+/// The record files that are not there, by the worker whose they are.
+#[derive(Clone, Debug)]
+pub struct Lacks {
+    planned: usize,
+    /// First record file, and how many there are; of nobody where no worker was at work.
+    of: BTreeMap<Option<Share>, (String, usize)>,
+}
+
+impl Lacks {
+    /// How many workers are told.
+    const TOLD: usize = 8;
+
+    /// What `entries` lack of the record files of `head`; `None` where they lack nothing. `share` is that of one of the workers.
+    fn of(head: &Head, entries: &Entries, share: Option<Share>) -> Option<Self> {
+        let mut of = BTreeMap::new();
+        for file in (0..head.planned()).filter(|file| !entries.contains_key(file)) {
+            let name = || head.file(file).unwrap_or_default().to_owned();
+            of.entry(share.map(|share| share.with(file))).or_insert_with(|| (name(), 0)).1 += 1;
+        }
+        (!of.is_empty()).then_some(Self { planned: head.planned(), of })
+    }
+}
+
+impl fmt::Display for Lacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: usize = self.of.values().map(|(_, files)| files).sum();
+        write!(f, "{} of {} missing or damaged: ", thousands(files), counted(self.planned, "record file"))?;
+        for (place, (share, (first, files))) in self.of.iter().take(Self::TOLD).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            match (share, files) {
+                (Some(share), 1) => write!(f, "{comma}{share} lacks {first}")?,
+                (Some(share), files) => write!(f, "{comma}{share} lacks {} from {first} on", counted(*files, "file"))?,
+                (None, 1) => write!(f, "{first}")?,
+                (None, files) => write!(f, "{} from {first} on", counted(*files, "file"))?,
+            }
+        }
+        match self.of.len().saturating_sub(Self::TOLD) {
+            0 => Ok(()),
+            more => write!(f, " (and {} more)", counted(more, "worker")),
+        }
+    }
+}

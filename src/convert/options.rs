@@ -1,0 +1,108 @@
+//! How and where a conversion is done.
+
+use std::num::NonZero;
+use std::path::Path;
+
+use super::{ConvertError, Division, Layout, Order, Share, Tfds};
+use crate::dataset::{Dataset, ImageFile};
+use crate::engine::Pool;
+use crate::image::{Policy, Rejection};
+use crate::tfrecord::{Compression, Extra};
+
+/// How pictures become records.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which files are taken.
+    pub policy: Policy,
+    /// Which files are written.
+    pub layout: Layout,
+    /// In which order the records are.
+    pub order: Order,
+    /// How the images are divided, if they are.
+    pub division: Option<Division>,
+    /// What becomes of a feature.
+    pub pool: Pool,
+    /// Key of the features.
+    pub feature_key: String,
+    /// Key of the label.
+    pub label_key: String,
+    /// What else goes into each record.
+    pub extras: Vec<Extra>,
+    /// How each file is compressed.
+    pub compression: Compression,
+    /// Whether each file gets an index beside it.
+    pub index: bool,
+    /// The name in TFDS, for a folder that `tfds.builder_from_directory` loads. Without a division everything is in one split.
+    pub tfds: Option<Tfds>,
+    /// Whether each file is read back before it gets its name.
+    pub read_back: bool,
+    /// Number of workers; the bytes do not depend on it.
+    pub threads: NonZero<usize>,
+}
+
+impl Options {
+    /// These options with what they leave open, if they go together and with `dataset`.
+    pub(super) fn completed(&self, dataset: &Dataset) -> Result<Self, ConvertError> {
+        if self.index && self.compression != Compression::None {
+            return Err(ConvertError::IndexOfCompressed);
+        }
+        let mut options = self.clone();
+        if options.tfds.is_some() {
+            Tfds::check(dataset, self)?;
+            options.division.get_or_insert_with(|| Division { seed: 0, splits: Tfds::only_split() });
+        }
+        Ok(options)
+    }
+}
+
+/// Where a conversion goes, and how much of it a run does.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The folder of the records.
+    pub out: &'a Path,
+    /// All of it, or a part.
+    pub part: Part<'a>,
+}
+
+/// How much of a conversion a run does.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// Everything.
+    Whole {
+        /// The file of the report; `out/petrec-report.json` if it is `None`.
+        report: Option<&'a Path>,
+        /// What becomes of an earlier conversion in that folder.
+        start: Start,
+    },
+    /// The record files of one of several workers, who go on with what is there; [`finalize`](super::finalize) does the rest.
+    Share(Share),
+}
+
+impl Part<'_> {
+    /// Whether the record file with that place in the plan is in it.
+    pub(super) fn has(self, file: usize) -> bool {
+        match self {
+            Self::Whole { .. } => true,
+            Self::Share(share) => share.has(file),
+        }
+    }
+}
+
+/// What becomes of an earlier conversion in the output folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// One of the same input and options is gone on with; any other is refused.
+    Resume,
+    /// It is removed.
+    Anew,
+}
+
+/// Who watches a conversion; called on the thread that called [`convert`](super::convert).
+pub trait Watch {
+    /// There are so many images, a part of them in record files that an earlier run wrote.
+    fn begun(&mut self, images: usize, resumed: usize);
+    /// An image is through; they come in order.
+    fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>);
+    /// Whether to stop as soon as the record file in hand is done.
+    fn wants_to_stop(&mut self) -> bool;
+}

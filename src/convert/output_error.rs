@@ -1,0 +1,127 @@
+//! Why the output folder is of no use.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::manifest::ManifestError;
+use super::share::Share;
+use crate::dataset::display_path;
+use crate::verify::Problem;
+
+/// Why the output folder cannot be used or written.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// There is a file where the folder should be.
+    #[error("{}: is a file or a link that leads nowhere; name a new or empty folder for the records", display_path(.0))]
+    NotAFolder(PathBuf),
+    /// It holds another conversion.
+    #[error(
+        "{}: holds {what} of other input or options ({difference}); name another folder, convert as before, \
+         or start anew with --restart",
+        display_path(out)
+    )]
+    Other {
+        /// The folder.
+        out: PathBuf,
+        /// `an unfinished conversion` or `a finished conversion`.
+        what: &'static str,
+        /// What differs.
+        difference: String,
+    },
+    /// It holds something that is not ours.
+    #[error(
+        "{}: is not empty (it holds {}); name a new or empty folder for the records", display_path(out), display_path(found.as_ref())
+    )]
+    NotEmpty {
+        /// The folder.
+        out: PathBuf,
+        /// One of the names in it.
+        found: OsString,
+    },
+    /// Another process converts into it at this moment.
+    #[error("{}: another petrec is converting into this folder; wait for it, or name another folder", display_path(.0))]
+    InUse(PathBuf),
+    /// Workers convert into it at this moment.
+    #[error("{}: workers are converting into this folder; wait until all of them have ended", display_path(.0))]
+    WorkersAtWork(PathBuf),
+    /// The worker is there already.
+    #[error("{}: {share} is running already; wait for it, or start another one", display_path(out))]
+    SameWorker {
+        /// The folder.
+        out: PathBuf,
+        /// The worker.
+        share: Share,
+    },
+    /// The workers before were not as many.
+    #[error(
+        "{}: this conversion is shared by {then} workers, and {share} is none of them; use --shard-count {then}, or \
+         finish it without workers",
+        display_path(out)
+    )]
+    OtherCount {
+        /// The folder.
+        out: PathBuf,
+        /// The worker of another number of them.
+        share: Share,
+        /// How many there were.
+        then: usize,
+    },
+    /// A worker finds a finished conversion with something wrong.
+    #[error(
+        "{}: the conversion is finished, but record files are missing or damaged; run the same command once without a worker \
+         to repair it",
+        display_path(.0)
+    )]
+    NeedsRepair(PathBuf),
+    /// There is nothing to finalize.
+    #[error("{}: no conversion was begun in this folder; name the folder that the workers were given", display_path(.0))]
+    NoConversion(PathBuf),
+    /// The journal is another version's.
+    #[error("{}: not a journal of this version of petrec; finish with the version that began, or name another folder", display_path(.0))]
+    Foreign(PathBuf),
+    /// The manifest is another version's, or damaged.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The records would become part of the data set.
+    #[error(
+        "{}: is or lies inside the data set {}; name a folder outside it",
+        display_path(out),
+        display_path(dataset)
+    )]
+    InsideDataset {
+        /// The output folder.
+        out: PathBuf,
+        /// The data set's folder.
+        dataset: PathBuf,
+    },
+    /// Read back, a record file was not what had been written.
+    #[error(
+        "{}: read back before it got its name, it is not what was written: {problem}; check the memory and the disk, \
+         then run the same command again",
+        display_path(path)
+    )]
+    NotAsWritten {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// Writing failed.
+    #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+}
+
+impl OutputError {
+    /// Makes the error of `path` from what the system said.
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |reason| Self::Write { path: path.into(), reason }
+    }
+}

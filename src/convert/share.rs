@@ -1,0 +1,114 @@
+//! Several workers, each a process of its own, that share the work of one conversion and its output folder.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::journal::JOURNAL_NAME;
+use super::output_error::OutputError;
+
+/// The part of a conversion that one worker does: every `count`-th record file of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Share {
+    index: usize,
+    count: usize,
+}
+
+/// Why there is no such worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("there is no worker {index} of {count}: they are counted from 0")]
+pub struct ShareError {
+    index: usize,
+    count: usize,
+}
+
+impl Share {
+    /// The share of the worker `index`, counted from 0, of `count`.
+    ///
+    /// # Errors
+    /// There are not so many.
+    pub fn new(index: usize, count: usize) -> Result<Self, ShareError> {
+        if index < count { Ok(Self { index, count }) } else { Err(ShareError { index, count }) }
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.count
+    }
+
+    /// Whether the record file with that place in the plan is in it.
+    pub(super) fn has(self, file: usize) -> bool {
+        file % self.count == self.index
+    }
+
+    /// Whose share a record file is in, of as many as there are in this.
+    pub(super) fn with(self, file: usize) -> Self {
+        Self { index: file % self.count, count: self.count }
+    }
+
+    /// The owner of the worker's temporary files: `3-of-8`.
+    pub(super) fn owner(self) -> String {
+        format!("{}-of-{}", self.index, self.count)
+    }
+
+    /// The name of its journal.
+    pub(super) fn journal(self) -> String {
+        format!("{JOURNAL_NAME}-{}", self.owner())
+    }
+
+    /// The share of which this is the journal.
+    pub(super) fn of_journal(name: &OsStr) -> Option<Self> {
+        let (index, count) = name.to_str()?.strip_prefix(JOURNAL_NAME)?.strip_prefix('-')?.split_once("-of-")?;
+        let share = Self::new(index.parse().ok()?, count.parse().ok()?).ok()?;
+        (share.journal().as_str() == name).then_some(share)
+    }
+
+    /// The shares that have a journal in `out`, with its path, in order.
+    pub(super) fn all_in(out: &Path) -> Result<Vec<(Self, PathBuf)>, OutputError> {
+        let entries = fs::read_dir(out).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(OutputError::write(out))?;
+        let journal = |entry: &fs::DirEntry| Some((Self::of_journal(&entry.file_name())?, entry.path()));
+        let mut journals: Vec<_> = entries.iter().filter_map(journal).collect();
+        journals.sort();
+        Ok(journals)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} of {}", self.index, self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_in_one_share_whatever_their_number() {
+        for count in 1..5 {
+            let shares: Vec<_> = (0..count).map(|index| Share::new(index, count).expect("there is one")).collect();
+            for file in 0..10 {
+                let with: Vec<_> = shares.iter().filter(|share| share.has(file)).collect();
+                assert_eq!(with, [&shares[0].with(file)]);
+            }
+        }
+        assert!(Share::new(3, 3).is_err() && Share::new(0, 0).is_err());
+    }
+
+    #[test]
+    fn the_name_of_a_journal_tells_the_share_and_no_other_name_does() {
+        let share = Share::new(3, 11).expect("there is one");
+
+        assert_eq!(Share::of_journal(share.journal().as_ref()), Some(share));
+        for name in
+            ["", "-3-of-3", "-03-of-11", "-3-of-11x", "-+3-of-11", "3-of-11"].map(|end| format!("{JOURNAL_NAME}{end}"))
+        {
+            assert_eq!(Share::of_journal(name.as_ref()), None, "{name}");
+        }
+    }
+}
