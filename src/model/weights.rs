@@ -9,18 +9,19 @@ use std::{fs, io};
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Architecture, Convolution, Network, Padding, Preprocess};
+use super::metadata::NO_CHECKSUM;
+use super::{Convolution, Metadata, Network};
 
-/// The version of the metadata below; a reader refuses any other.
-const FORMAT: u32 = 1;
 /// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
 const METADATA_KEY: &str = "petrec";
-/// Stands in the place of the checksum while the checksum is computed.
-const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Names of the classifier's tensors, which a file may have.
+pub const TOP_WEIGHT: &str = "top.weight";
+/// See [`TOP_WEIGHT`].
+pub const TOP_BIAS: &str = "top.bias";
 
 /// EfficientNet-Lite0 with ImageNet weights, for a first run without any download.
 const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
@@ -54,56 +55,6 @@ pub enum WeightsError {
     },
 }
 
-/// Where weights came from, for whoever asks in a year.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The program that wrote the source file, with its version.
-    pub exporter: String,
-    /// Name of the source file, without its folder.
-    pub file: String,
-    /// The licence of the weights, as an SPDX expression where one is known.
-    pub license: String,
-    /// SHA-256 of the source file, in hexadecimal.
-    pub sha256: String,
-}
-
-/// What a weight file says of itself. The fields are in alphabetical order because the JSON's are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metadata {
-    /// Which network the tensors belong to.
-    pub architecture: Architecture,
-    /// Version of this metadata.
-    pub format: u32,
-    /// Where strided convolutions pad.
-    pub padding: Padding,
-    /// The petrec version that wrote the file.
-    pub petrec: String,
-    /// From picture to input.
-    pub preprocess: Preprocess,
-    /// SHA-256 of the whole file, computed with this field as 64 zeros.
-    pub sha256: String,
-    /// Where the weights came from.
-    pub source: Provenance,
-}
-
-impl Metadata {
-    /// Metadata of new weights; the checksum is filled in by [`Weights::to_bytes`].
-    #[must_use]
-    pub fn new(architecture: Architecture, padding: Padding, preprocess: Preprocess, source: Provenance) -> Self {
-        Self {
-            architecture,
-            format: FORMAT,
-            padding,
-            petrec: env!("CARGO_PKG_VERSION").into(),
-            preprocess,
-            sha256: NO_CHECKSUM.into(),
-            source,
-        }
-    }
-}
-
 /// One array of f32 in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -134,12 +85,21 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Tensor`] names the first tensor that is absent, superfluous, of another shape or not finite.
     pub fn new(metadata: Metadata, tensors: BTreeMap<String, Tensor>) -> Result<Self, WeightsError> {
-        if !metadata.preprocess.is_sound() {
-            let problem = "a step is not finite, or divides by zero".into();
-            return Err(WeightsError::Tensor { tensor: "preprocess".into(), problem });
+        if let Some((field, problem)) = metadata.problem() {
+            return Err(WeightsError::Tensor { tensor: field.into(), problem });
         }
-        check(&metadata.architecture.network(), &tensors)?;
+        check(&metadata.network(), &tensors)?;
         Ok(Self { metadata, tensors })
+    }
+
+    /// The same weights for pictures of `side` x `side`; features get the size that follows.
+    ///
+    /// # Errors
+    /// [`WeightsError::Tensor`] where no network is run on pictures of that size.
+    pub fn with_side(self, side: usize) -> Result<Self, WeightsError> {
+        let own = self.metadata.architecture.network().side;
+        let metadata = Metadata { side: (side != own).then_some(side), ..self.metadata };
+        Self::new(metadata, self.tensors)
     }
 
     /// EfficientNet-Lite0's ImageNet weights, which every petrec carries.
@@ -168,7 +128,7 @@ impl Weights {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
         let json = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
         let json = json.ok_or_else(|| damaged("it has no 'petrec' metadata (it may be another program's)".into()))?;
-        let metadata = parse_metadata(json).map_err(&damaged)?;
+        let metadata = Metadata::parse(json).map_err(&damaged)?;
         if metadata.sha256.len() != NO_CHECKSUM.len() || checksum(bytes, &metadata.sha256) != metadata.sha256 {
             return Err(damaged("its checksum does not match its content (cut off or altered)".into()));
         }
@@ -218,7 +178,13 @@ impl Weights {
     /// The table these weights belong to.
     #[must_use]
     pub fn network(&self) -> Network {
-        self.metadata.architecture.network()
+        self.metadata.network()
+    }
+
+    /// The classifier on the mean of the feature, if the file has one: weight (classes x channels) and bias (classes).
+    #[must_use]
+    pub fn top(&self) -> Option<(&Tensor, &Tensor)> {
+        self.tensors.get(TOP_WEIGHT).zip(self.tensors.get(TOP_BIAS))
     }
 
     /// A convolution's weight (OIHW) and bias.
@@ -229,19 +195,6 @@ impl Weights {
     pub fn of(&self, conv: &Convolution) -> (&Tensor, &Tensor) {
         (&self.tensors[&conv.weight_name()], &self.tensors[&conv.bias_name()])
     }
-}
-
-fn parse_metadata(json: &str) -> Result<Metadata, String> {
-    /// Read first, so that a newer file is refused for its version and not for a field nobody knows.
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let version: Version = serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))?;
-    if version.format != FORMAT {
-        return Err(format!("its format is version {}, this petrec reads version {FORMAT}", version.format));
-    }
-    serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))
 }
 
 /// SHA-256 of `bytes` with the first occurrence of `stored`, 64 characters, read as zeros.
@@ -260,33 +213,36 @@ fn checksum(bytes: &[u8], stored: &str) -> String {
 
 fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
     let refuse = |tensor: &str, problem: String| WeightsError::Tensor { tensor: tensor.into(), problem };
-    let mut expected = 0;
+    let mut expected: Vec<(String, Vec<usize>)> = Vec::new();
     for conv in network.convolutions() {
-        let shapes = [(conv.weight_name(), conv.weight_shape().to_vec()), (conv.bias_name(), vec![conv.output])];
-        for (name, shape) in shapes {
-            expected += 1;
-            let tensor = tensors.get(&name).ok_or_else(|| refuse(&name, format!("missing, expected {shape:?}")))?;
-            if tensor.shape != shape || tensor.values.len() != shape.iter().product::<usize>() {
-                return Err(refuse(&name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
-            }
-            if !tensor.values.iter().all(|value| value.is_finite()) {
-                return Err(refuse(&name, "holds a value that is not finite".into()));
-            }
+        expected.push((conv.weight_name(), conv.weight_shape().to_vec()));
+        expected.push((conv.bias_name(), vec![conv.output]));
+    }
+    let of_top = [TOP_WEIGHT, TOP_BIAS].map(|name| tensors.get(name));
+    if let Some(classes) = of_top.iter().flatten().find_map(|tensor| tensor.shape.first().copied()) {
+        expected.push((TOP_WEIGHT.into(), vec![classes, network.head.output]));
+        expected.push((TOP_BIAS.into(), vec![classes]));
+    }
+    for (name, shape) in &expected {
+        let tensor = tensors.get(name).ok_or_else(|| refuse(name, format!("missing, expected {shape:?}")))?;
+        if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() {
+            return Err(refuse(name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
+        }
+        if !tensor.values.iter().all(|value| value.is_finite()) {
+            return Err(refuse(name, "holds a value that is not finite".into()));
         }
     }
-    if tensors.len() != expected {
-        let known: Vec<_> = network.convolutions().flat_map(|c| [c.weight_name(), c.bias_name()]).collect();
-        if let Some(extra) = tensors.keys().find(|name| !known.contains(name)) {
-            return Err(refuse(extra, "is not part of this architecture".into()));
-        }
+    let is_extra = |name: &&String| !expected.iter().any(|(known, _)| known == *name);
+    match tensors.keys().find(is_extra) {
+        Some(extra) if tensors.len() > expected.len() => Err(refuse(extra, "is not part of this architecture".into())),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::seeded_b0;
+    use crate::model::{Preprocess, seeded_b0};
 
     #[test]
     fn weights_survive_the_file_and_give_the_same_bytes_each_time() {
