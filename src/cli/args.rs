@@ -299,7 +299,7 @@ fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) 
 /// A parser for the name of a network.
 fn model() -> impl TypedValueParser<Value = Architecture> {
     let words = PossibleValuesParser::new(Architecture::ALL.map(Architecture::name));
-    words.try_map(|typed| Architecture::try_from(typed))
+    words.try_map(Architecture::try_from)
 }
 
 #[cfg(test)]

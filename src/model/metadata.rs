@@ -1,17 +1,13 @@
 //! What a weight file says of itself: which network, fed how, from where.
 
-use std::ops::RangeInclusive;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Network, Padding, Preprocess};
+use super::{Architecture, Padding, Preprocess};
 
 /// The version of the metadata below; a reader refuses any other.
 const FORMAT: u32 = 1;
 /// Stands in the place of the checksum while the checksum is computed.
 pub(super) const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// Input sizes that are run: below, the last map is less than a pixel; above, a picture's maps take gigabytes.
-const SIDES: RangeInclusive<usize> = 32..=2048;
 
 /// Where weights came from, for whoever asks in a year.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,15 +39,13 @@ pub struct Metadata {
     pub preprocess: Preprocess,
     /// SHA-256 of the whole file, computed with this field as 64 zeros.
     pub sha256: String,
-    /// Height and width of the input picture, in pixels; absent where they are the architecture's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<usize>,
     /// Where the weights came from.
     pub source: Provenance,
 }
 
 impl Metadata {
-    /// Metadata of new weights; the checksum is filled in by [`Weights::to_bytes`].
+    /// Metadata of new weights; the checksum is filled in by
+    /// [`Weights::to_bytes`](super::Weights::to_bytes).
     #[must_use]
     pub fn new(architecture: Architecture, padding: Padding, preprocess: Preprocess, source: Provenance) -> Self {
         Self {
@@ -61,16 +55,8 @@ impl Metadata {
             petrec: env!("CARGO_PKG_VERSION").into(),
             preprocess,
             sha256: NO_CHECKSUM.into(),
-            side: None,
             source,
         }
-    }
-
-    /// The table of the architecture's convolutions, for pictures of this size.
-    #[must_use]
-    pub fn network(&self) -> Network {
-        let network = self.architecture.network();
-        Network { side: self.side.unwrap_or(network.side), ..network }
     }
 
     /// Reads the JSON of a weight file.
@@ -85,18 +71,5 @@ impl Metadata {
             return Err(format!("its format is version {}, this petrec reads version {FORMAT}", version.format));
         }
         serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))
-    }
-
-    /// What is wrong with it, if anything is.
-    pub(super) fn problem(&self) -> Option<(&'static str, String)> {
-        if !self.preprocess.is_sound() {
-            return Some(("preprocess", "a step is not finite, or divides by zero".into()));
-        }
-        match self.side {
-            Some(side) if !SIDES.contains(&side) => {
-                Some(("side", format!("is {side}, expected {} to {} pixels", SIDES.start(), SIDES.end())))
-            }
-            _ => None,
-        }
     }
 }

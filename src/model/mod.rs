@@ -19,4 +19,4 @@ pub use locate::{LocateError, locate};
 pub use metadata::{Metadata, Provenance};
 pub use preprocess::Preprocess;
 pub use seeded::{seeded, seeded_b0};
-pub use weights::{TOP_BIAS, TOP_WEIGHT, Tensor, Weights, WeightsError};
+pub use weights::{Tensor, Weights, WeightsError};

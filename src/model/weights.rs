@@ -18,11 +18,6 @@ use super::{Convolution, Metadata, Network};
 /// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
 const METADATA_KEY: &str = "petrec";
 
-/// Names of the classifier's tensors, which a file may have.
-pub const TOP_WEIGHT: &str = "top.weight";
-/// See [`TOP_WEIGHT`].
-pub const TOP_BIAS: &str = "top.bias";
-
 /// EfficientNet-Lite0 with ImageNet weights, for a first run without any download.
 const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
 
@@ -85,21 +80,12 @@ impl Weights {
     /// # Errors
     /// [`WeightsError::Tensor`] names the first tensor that is absent, superfluous, of another shape or not finite.
     pub fn new(metadata: Metadata, tensors: BTreeMap<String, Tensor>) -> Result<Self, WeightsError> {
-        if let Some((field, problem)) = metadata.problem() {
-            return Err(WeightsError::Tensor { tensor: field.into(), problem });
+        if !metadata.preprocess.is_sound() {
+            let problem = "a step is not finite, or divides by zero".into();
+            return Err(WeightsError::Tensor { tensor: "preprocess".into(), problem });
         }
-        check(&metadata.network(), &tensors)?;
+        check(&metadata.architecture.network(), &tensors)?;
         Ok(Self { metadata, tensors })
-    }
-
-    /// The same weights for pictures of `side` x `side`; features get the size that follows.
-    ///
-    /// # Errors
-    /// [`WeightsError::Tensor`] where no network is run on pictures of that size.
-    pub fn with_side(self, side: usize) -> Result<Self, WeightsError> {
-        let own = self.metadata.architecture.network().side;
-        let metadata = Metadata { side: (side != own).then_some(side), ..self.metadata };
-        Self::new(metadata, self.tensors)
     }
 
     /// EfficientNet-Lite0's ImageNet weights, which every petrec carries.
@@ -178,13 +164,7 @@ impl Weights {
     /// The table these weights belong to.
     #[must_use]
     pub fn network(&self) -> Network {
-        self.metadata.network()
-    }
-
-    /// The classifier on the mean of the feature, if the file has one: weight (classes x channels) and bias (classes).
-    #[must_use]
-    pub fn top(&self) -> Option<(&Tensor, &Tensor)> {
-        self.tensors.get(TOP_WEIGHT).zip(self.tensors.get(TOP_BIAS))
+        self.metadata.architecture.network()
     }
 
     /// A convolution's weight (OIHW) and bias.
@@ -213,30 +193,27 @@ fn checksum(bytes: &[u8], stored: &str) -> String {
 
 fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
     let refuse = |tensor: &str, problem: String| WeightsError::Tensor { tensor: tensor.into(), problem };
-    let mut expected: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut expected = 0;
     for conv in network.convolutions() {
-        expected.push((conv.weight_name(), conv.weight_shape().to_vec()));
-        expected.push((conv.bias_name(), vec![conv.output]));
-    }
-    let of_top = [TOP_WEIGHT, TOP_BIAS].map(|name| tensors.get(name));
-    if let Some(classes) = of_top.iter().flatten().find_map(|tensor| tensor.shape.first().copied()) {
-        expected.push((TOP_WEIGHT.into(), vec![classes, network.head.output]));
-        expected.push((TOP_BIAS.into(), vec![classes]));
-    }
-    for (name, shape) in &expected {
-        let tensor = tensors.get(name).ok_or_else(|| refuse(name, format!("missing, expected {shape:?}")))?;
-        if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() {
-            return Err(refuse(name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
-        }
-        if !tensor.values.iter().all(|value| value.is_finite()) {
-            return Err(refuse(name, "holds a value that is not finite".into()));
+        let shapes = [(conv.weight_name(), conv.weight_shape().to_vec()), (conv.bias_name(), vec![conv.output])];
+        for (name, shape) in shapes {
+            expected += 1;
+            let tensor = tensors.get(&name).ok_or_else(|| refuse(&name, format!("missing, expected {shape:?}")))?;
+            if tensor.shape != shape || tensor.values.len() != shape.iter().product::<usize>() {
+                return Err(refuse(&name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
+            }
+            if !tensor.values.iter().all(|value| value.is_finite()) {
+                return Err(refuse(&name, "holds a value that is not finite".into()));
+            }
         }
     }
-    let is_extra = |name: &&String| !expected.iter().any(|(known, _)| known == *name);
-    match tensors.keys().find(is_extra) {
-        Some(extra) if tensors.len() > expected.len() => Err(refuse(extra, "is not part of this architecture".into())),
-        _ => Ok(()),
+    if tensors.len() != expected {
+        let known: Vec<_> = network.convolutions().flat_map(|c| [c.weight_name(), c.bias_name()]).collect();
+        if let Some(extra) = tensors.keys().find(|name| !known.contains(name)) {
+            return Err(refuse(extra, "is not part of this architecture".into()));
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
