@@ -280,7 +280,7 @@ fn parse_seconds(typed: &str) -> Result<Duration, &'static str> {
 #[derive(Debug, clap::Args)]
 pub(super) struct Network {
     /// Network, with the weights found in model-weights/ or built in
-    #[arg(long, value_name = "NAME", default_value = "efficientnet-b0", value_parser = choice(MODELS))]
+    #[arg(long, value_name = "NAME", default_value = "efficientnet-b0", value_parser = model())]
     pub(super) model: Architecture,
     /// Weight file to use; it tells the network
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
@@ -312,8 +312,6 @@ const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
 const STAGES: &[(&str, Stage)] =
     &[("pixels", Stage::Pixels), ("resized", Stage::Resized), ("input", Stage::Input), ("features", Stage::Features)];
-const MODELS: &[(&str, Architecture)] =
-    &[("efficientnet-b0", Architecture::EfficientNetB0), ("efficientnet-lite0", Architecture::EfficientNetLite0)];
 
 /// A parser for one of a few words, which help and errors list.
 fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
@@ -322,6 +320,12 @@ fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) 
         let entry = table.iter().find(|(word, _)| *word == typed);
         entry.map(|(_, value)| *value).ok_or("not in the list")
     })
+}
+
+/// A parser for the name of a network.
+fn model() -> impl TypedValueParser<Value = Architecture> {
+    let words = PossibleValuesParser::new(Architecture::ALL.map(Architecture::name));
+    words.try_map(Architecture::try_from)
 }
 
 #[cfg(test)]
@@ -333,12 +337,5 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn every_architecture_can_be_typed() {
-        let typed: Vec<_> = MODELS.iter().map(|(word, model)| (*word, *model)).collect();
-
-        assert_eq!(typed, Architecture::ALL.map(|model| (model.name(), model)));
     }
 }

@@ -89,8 +89,8 @@ pub enum Refusal {
     },
     /// A node is not the one that the network has in its place.
     #[error(
-        "{node}: {found}, expected {expected}; export the 224 x 224 float32 model for inference as Keras, tf2onnx, \
-         torchvision or timm do, or name another network with --model"
+        "{node}: {found}, expected {expected}; export the float32 model for inference, at its own input size, as Keras, \
+         tf2onnx, torchvision or timm do, or name another network with --model"
     )]
     Node {
         /// The node's operator, name and output.

@@ -1,55 +1,14 @@
 //! The one table that every engine and every importer is built from.
 //!
-//! EfficientNet is a stem, sixteen MBConv blocks and a head (Tan & Le 2019, table 1). What differs between B0 and Lite0
-//! is squeeze-excite, the activation and nothing else, so both are the same [`Network`] with other fields.
-
-use std::fmt;
+//! EfficientNet is a stem, seven stages of MBConv blocks and a head (Tan & Le 2019, table 1). All of B0 to B7 and Lite0 to
+//! Lite4 come from that table by the coefficients of their [`Architecture`](super::Architecture).
 
 use serde::{Deserialize, Serialize};
 
+use super::architecture::{Family, Variant};
+
 /// Squeeze-excite narrows to a quarter of the block's *input* channels (Tan & Le 2019; Keras' `se_ratio=0.25`).
 const SE_RATIO: usize = 4;
-
-/// A network that petrec knows, by the name a user types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Architecture {
-    /// Keras' `EfficientNetB0(include_top=False)`: swish and squeeze-excite.
-    #[serde(rename = "efficientnet-b0")]
-    EfficientNetB0,
-    /// EfficientNet-Lite0: the same widths with ReLU6 and without squeeze-excite.
-    #[serde(rename = "efficientnet-lite0")]
-    EfficientNetLite0,
-}
-
-impl Architecture {
-    /// Every architecture, in the order in which a list shows them.
-    pub const ALL: [Self; 2] = [Self::EfficientNetB0, Self::EfficientNetLite0];
-
-    /// The name as typed: `efficientnet-b0`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::EfficientNetB0 => "efficientnet-b0",
-            Self::EfficientNetLite0 => "efficientnet-lite0",
-        }
-    }
-
-    /// The network's table of convolutions.
-    #[must_use]
-    pub fn network(self) -> Network {
-        match self {
-            Self::EfficientNetB0 => Network::new(Activation::Swish, true),
-            Self::EfficientNetLite0 => Network::new(Activation::Relu6, false),
-        }
-    }
-}
-
-impl fmt::Display for Architecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// The nonlinearity after stem, expand, depthwise, squeeze-excite's reduce, and head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +124,7 @@ pub struct Network {
     pub head: Convolution,
 }
 
-/// One row of the paper's table: `repeats` blocks of which only the first has the stride and the change of width.
+/// One row of the paper's table, as B0 has it: `repeats` blocks of which only the first has the stride and the change of width.
 struct Stage {
     expansion: usize,
     kernel: usize,
@@ -192,20 +151,43 @@ const STAGES: [Stage; 7] = [
     stage(6, 3, 1, 320, 1),
 ];
 
+/// Channels are a multiple of this (`depth_divisor` of TensorFlow's and Keras' builders).
+const DIVISOR: usize = 8;
+
+/// Channels of a layer that has `filters` in B0: rounded to the nearest multiple of [`DIVISOR`], but not below nine tenths.
+///
+/// Source: `round_filters` of Keras' `efficientnet.py`, `_make_divisible` of torchvision.
+fn scaled_filters(filters: usize, width: f64) -> usize {
+    let scaled = filters as f64 * width;
+    let rounded = ((scaled + DIVISOR as f64 / 2.0) as usize / DIVISOR * DIVISOR).max(DIVISOR);
+    if (rounded as f64) < 0.9 * scaled { rounded + DIVISOR } else { rounded }
+}
+
+/// Blocks of a stage that has `repeats` in B0. Source: `round_repeats` of Keras' `efficientnet.py`.
+fn scaled_repeats(repeats: usize, depth: f64) -> usize {
+    (depth * repeats as f64).ceil() as usize
+}
+
 impl Network {
-    fn new(activation: Activation, squeeze_excite: bool) -> Self {
-        let stem = convolution("stem".into(), 3, STEM_FILTERS, 3, 2);
+    pub(super) fn new(variant: &Variant) -> Self {
+        let &Variant { width, depth, side, family, .. } = variant;
+        let is_lite = family == Family::Lite;
+        let at_the_ends = |filters| if is_lite { filters } else { scaled_filters(filters, width) };
+        let stem = convolution("stem".into(), 3, at_the_ends(STEM_FILTERS), 3, 2);
         let mut blocks = Vec::new();
-        let mut input = STEM_FILTERS;
+        let mut input = stem.output;
         for (number, stage) in (1..).zip(&STAGES) {
-            for (letter, repeat) in ('a'..='z').zip(0..stage.repeats) {
+            let is_kept = is_lite && (number == 1 || number == STAGES.len());
+            let repeats = if is_kept { stage.repeats } else { scaled_repeats(stage.repeats, depth) };
+            let output = scaled_filters(stage.filters, width);
+            for (letter, repeat) in ('a'..='z').zip(0..repeats) {
                 let stride = if repeat == 0 { stage.stride } else { 1 };
-                blocks.push(block(format!("block{number}{letter}"), stage, input, stride, squeeze_excite));
-                input = stage.filters;
+                blocks.push(block(format!("block{number}{letter}"), stage, (input, output), stride, !is_lite));
+                input = output;
             }
         }
-        let head = convolution("head".into(), input, HEAD_FILTERS, 1, 1);
-        Self { side: 224, activation, stem, blocks, head }
+        let head = convolution("head".into(), input, at_the_ends(HEAD_FILTERS), 1, 1);
+        Self { side, activation: family.activation(), stem, blocks, head }
     }
 
     /// Every convolution in the order in which the data meets them.
@@ -223,9 +205,33 @@ impl Network {
         let side = self.convolutions().fold(self.side, |side, conv| side.div_ceil(conv.stride));
         [side, side, self.head.output]
     }
+
+    /// Weights and biases, batch normalisation folded, without a classifier.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.convolutions().map(|conv| conv.weight_shape().iter().product::<usize>() + conv.output).sum()
+    }
+
+    /// Multiply-adds of all convolutions for one picture; biases, activations and means are not counted.
+    #[must_use]
+    pub fn multiply_adds(&self) -> usize {
+        let weights = |conv: &Convolution| conv.weight_shape().iter().product::<usize>();
+        let mut side = self.side;
+        let mut over_the_map = |conv: &Convolution| {
+            side = side.div_ceil(conv.stride);
+            side * side * weights(conv)
+        };
+        let mut sum = over_the_map(&self.stem);
+        for block in &self.blocks {
+            sum += block.expand.iter().chain([&block.depthwise, &block.project]).map(&mut over_the_map).sum::<usize>();
+            sum += block.squeeze_excite.iter().map(|se| weights(&se.reduce) + weights(&se.expand)).sum::<usize>();
+        }
+        sum + over_the_map(&self.head)
+    }
 }
 
-fn block(name: String, stage: &Stage, input: usize, stride: usize, squeeze_excite: bool) -> Block {
+/// A block from `input` to `output` channels.
+fn block(name: String, stage: &Stage, (input, output): (usize, usize), stride: usize, squeeze_excite: bool) -> Block {
     let wide = input * stage.expansion;
     let part = |part: &str| format!("{name}.{part}");
     let narrow = (input / SE_RATIO).max(1);
@@ -236,8 +242,8 @@ fn block(name: String, stage: &Stage, input: usize, stride: usize, squeeze_excit
             reduce: convolution(part("se_reduce"), wide, narrow, 1, 1),
             expand: convolution(part("se_expand"), narrow, wide, 1, 1),
         }),
-        project: convolution(part("project"), wide, stage.filters, 1, 1),
-        residual: stride == 1 && input == stage.filters,
+        project: convolution(part("project"), wide, output, 1, 1),
+        residual: stride == 1 && input == output,
         name,
     }
 }
@@ -249,19 +255,46 @@ fn convolution(name: String, input: usize, output: usize, kernel: usize, stride:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Architecture;
 
     #[test]
-    fn b0_has_the_papers_parameter_count() {
-        let network = Architecture::EfficientNetB0.network();
+    fn b0_to_b7_have_the_parameters_and_the_feature_of_keras() {
+        use Architecture::*;
+        // count_params() of Keras 3.15.1 without the top.
+        let expected = [
+            (EfficientNetB0, 4_049_571, [7, 7, 1280]),
+            (EfficientNetB1, 6_575_239, [8, 8, 1280]),
+            (EfficientNetB2, 7_768_569, [9, 9, 1408]),
+            (EfficientNetB3, 10_783_535, [10, 10, 1536]),
+            (EfficientNetB4, 17_673_823, [12, 12, 1792]),
+            (EfficientNetB5, 28_513_527, [15, 15, 2048]),
+            (EfficientNetB6, 40_960_143, [17, 17, 2304]),
+            (EfficientNetB7, 64_097_687, [19, 19, 2560]),
+        ];
+        for (architecture, parameters, shape) in expected {
+            let network = architecture.network();
 
-        let count: usize = network.convolutions().map(|c| c.weight_shape().iter().product::<usize>() + c.output).sum();
+            // Folding leaves one bias where a batch norm had four vectors; the preprocessing's 7 numbers go.
+            let is_normalised = |conv: &&Convolution| !conv.name.contains("se_");
+            let normalised: usize = network.convolutions().filter(is_normalised).map(|conv| conv.output).sum();
+            assert_eq!(network.parameters() + 3 * normalised + 7, parameters, "{architecture}");
+            assert_eq!(network.feature_shape(), shape, "{architecture}");
+        }
+    }
 
-        // Keras counts 4,049,571 without the top; folding leaves one bias where a batch norm had four vectors, and
-        // the preprocessing layers' 7 numbers go: 4,049,571 - 7 - 3 * (channels of the 49 batch norms, 21,008 in all).
-        let normalised: usize = network.convolutions().filter(|c| !c.name.contains("se_")).map(|c| c.output).sum();
-        assert_eq!(count, 4_049_571 - 7 - 3 * normalised);
-        assert_eq!(network.convolutions().count(), 81);
-        assert_eq!(network.feature_shape(), [7, 7, 1280]);
+    #[test]
+    fn lite_keeps_its_stem_head_and_ends() {
+        let network = Architecture::EfficientNetLite4.network();
+
+        assert_eq!((network.stem.output, network.head.output), (32, 1280));
+        assert_eq!(network.blocks.len(), 1 + 4 + 4 + 6 + 6 + 8 + 1);
+        assert_eq!(network.feature_shape(), [10, 10, 1280]);
+    }
+
+    #[test]
+    fn b0_has_the_papers_multiply_adds() {
+        // 0.39 billion in table 2 of Tan & Le 2019, with the classifier's 1.28 million.
+        assert_eq!(Architecture::EfficientNetB0.network().multiply_adds() / 100_000, 3845);
     }
 
     #[test]

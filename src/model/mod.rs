@@ -3,16 +3,20 @@
 //! [`Architecture`] names a network, [`Network`] is its table of convolutions, [`Weights`] holds its numbers together with the
 //! recipe that turns a picture into its input. Every engine is built from these three and from nothing else.
 
+mod architecture;
 mod batch_norm;
 mod config;
 mod locate;
+mod metadata;
 mod preprocess;
 mod seeded;
 mod weights;
 
+pub use architecture::{Architecture, UnknownArchitecture};
 pub use batch_norm::BatchNorm;
-pub use config::{Activation, Architecture, Block, Convolution, Network, Padding, SqueezeExcite};
+pub use config::{Activation, Block, Convolution, Network, Padding, SqueezeExcite};
 pub use locate::{LocateError, locate};
+pub use metadata::{Metadata, Provenance};
 pub use preprocess::Preprocess;
-pub use seeded::seeded_b0;
-pub use weights::{Metadata, Provenance, Tensor, Weights, WeightsError};
+pub use seeded::{seeded, seeded_b0};
+pub use weights::{Tensor, Weights, WeightsError};

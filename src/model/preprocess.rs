@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Architecture, Padding};
 use crate::image::Picture;
 use crate::image::resize::Recipe;
 
@@ -59,6 +60,19 @@ impl Preprocess {
     #[must_use]
     pub fn lite() -> Self {
         Self { divisor: [128.0; 3], factor: [1.0; 3], mean: [127.0; 3], resize: Recipe::TfBilinear, scale: 1.0 }
+    }
+
+    /// What a network is fed where nobody says anything else.
+    ///
+    /// Keras' and torchvision's recipes are the same numbers in another order of operations; the padding, which is a mark
+    /// of the framework, tells them apart.
+    #[must_use]
+    pub fn usual(architecture: Architecture, padding: Padding) -> Self {
+        match padding {
+            _ if architecture.is_lite() => Self::lite(),
+            Padding::Same => Self::keras(),
+            Padding::Symmetric => Self::torch(),
+        }
     }
 
     /// Whether every step gives a finite number.

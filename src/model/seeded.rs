@@ -1,4 +1,4 @@
-//! EfficientNetB0 with weights that any language can make again bit for bit, so that parity tests need no weight file.
+//! Networks with weights that any language can make again bit for bit, so that parity tests need no weight file.
 //!
 //! Each Keras variable is a splitmix64 stream seeded by the FNV-1a hash of its name; no transcendental function is
 //! involved. `tests/reference/seeded_b0.py` is the same recipe on the Keras side.
@@ -15,10 +15,15 @@ const POSITIVE: fn(f64) -> f64 = |u| 0.5 + u;
 /// And for beta, mean and bias.
 const SMALL: fn(f64) -> f64 = |u| 0.4 * (u - 0.5);
 
-/// Makes EfficientNetB0 with the seeded recipe's weights, Keras' padding and Keras' preprocessing.
+/// [`seeded`] EfficientNetB0.
 #[must_use]
 pub fn seeded_b0() -> Weights {
-    let architecture = Architecture::EfficientNetB0;
+    seeded(Architecture::EfficientNetB0)
+}
+
+/// Makes a network with the seeded recipe's weights, TensorFlow's padding and the family's preprocessing.
+#[must_use]
+pub fn seeded(architecture: Architecture) -> Weights {
     let mut tensors = BTreeMap::new();
     for conv in architecture.network().convolutions() {
         let (mut weight, mut bias) = (kernel(conv), vec![0.0; conv.output]);
@@ -42,7 +47,7 @@ pub fn seeded_b0() -> Weights {
     let metadata = Metadata::new(
         architecture,
         Padding::Same,
-        Preprocess::keras(),
+        Preprocess::usual(architecture, Padding::Same),
         Provenance {
             exporter: "petrec's seeded recipe".into(),
             file: "none".into(),

@@ -9,18 +9,14 @@ use std::{fs, io};
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Architecture, Convolution, Network, Padding, Preprocess};
+use super::metadata::NO_CHECKSUM;
+use super::{Convolution, Metadata, Network};
 
-/// The version of the metadata below; a reader refuses any other.
-const FORMAT: u32 = 1;
 /// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
 const METADATA_KEY: &str = "petrec";
-/// Stands in the place of the checksum while the checksum is computed.
-const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// EfficientNet-Lite0 with ImageNet weights, for a first run without any download.
 const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
@@ -52,56 +48,6 @@ pub enum WeightsError {
         /// What is wrong with it and what was expected.
         problem: String,
     },
-}
-
-/// Where weights came from, for whoever asks in a year.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The program that wrote the source file, with its version.
-    pub exporter: String,
-    /// Name of the source file, without its folder.
-    pub file: String,
-    /// The licence of the weights, as an SPDX expression where one is known.
-    pub license: String,
-    /// SHA-256 of the source file, in hexadecimal.
-    pub sha256: String,
-}
-
-/// What a weight file says of itself. The fields are in alphabetical order because the JSON's are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metadata {
-    /// Which network the tensors belong to.
-    pub architecture: Architecture,
-    /// Version of this metadata.
-    pub format: u32,
-    /// Where strided convolutions pad.
-    pub padding: Padding,
-    /// The petrec version that wrote the file.
-    pub petrec: String,
-    /// From picture to input.
-    pub preprocess: Preprocess,
-    /// SHA-256 of the whole file, computed with this field as 64 zeros.
-    pub sha256: String,
-    /// Where the weights came from.
-    pub source: Provenance,
-}
-
-impl Metadata {
-    /// Metadata of new weights; the checksum is filled in by [`Weights::to_bytes`].
-    #[must_use]
-    pub fn new(architecture: Architecture, padding: Padding, preprocess: Preprocess, source: Provenance) -> Self {
-        Self {
-            architecture,
-            format: FORMAT,
-            padding,
-            petrec: env!("CARGO_PKG_VERSION").into(),
-            preprocess,
-            sha256: NO_CHECKSUM.into(),
-            source,
-        }
-    }
 }
 
 /// One array of f32 in row-major order.
@@ -168,7 +114,7 @@ impl Weights {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
         let json = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
         let json = json.ok_or_else(|| damaged("it has no 'petrec' metadata (it may be another program's)".into()))?;
-        let metadata = parse_metadata(json).map_err(&damaged)?;
+        let metadata = Metadata::parse(json).map_err(&damaged)?;
         if metadata.sha256.len() != NO_CHECKSUM.len() || checksum(bytes, &metadata.sha256) != metadata.sha256 {
             return Err(damaged("its checksum does not match its content (cut off or altered)".into()));
         }
@@ -231,19 +177,6 @@ impl Weights {
     }
 }
 
-fn parse_metadata(json: &str) -> Result<Metadata, String> {
-    /// Read first, so that a newer file is refused for its version and not for a field nobody knows.
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let version: Version = serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))?;
-    if version.format != FORMAT {
-        return Err(format!("its format is version {}, this petrec reads version {FORMAT}", version.format));
-    }
-    serde_json::from_str(json).map_err(|error| format!("its metadata: {error}"))
-}
-
 /// SHA-256 of `bytes` with the first occurrence of `stored`, 64 characters, read as zeros.
 fn checksum(bytes: &[u8], stored: &str) -> String {
     let mut hasher = Sha256::new();
@@ -286,7 +219,7 @@ fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), We
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::seeded_b0;
+    use crate::model::{Preprocess, seeded_b0};
 
     #[test]
     fn weights_survive_the_file_and_give_the_same_bytes_each_time() {

@@ -121,6 +121,15 @@ impl Model {
         self.graph().initializer.iter_mut().find(|tensor| tensor.name == name).expect("a tensor of that name")
     }
 
+    /// Pads every convolution as PyTorch does.
+    pub(crate) fn pad_symmetrically(&mut self) {
+        let attributes = self.graph().node.iter_mut().flat_map(|node| &mut node.attribute);
+        for pads in attributes.filter(|attribute| attribute.name == "pads") {
+            let most = pads.ints.iter().copied().max().unwrap_or_default();
+            pads.ints = vec![most; 4];
+        }
+    }
+
     /// Removes the weight of that name.
     pub(crate) fn remove_tensor(&mut self, name: &str) {
         self.graph().initializer.retain(|tensor| tensor.name != name);

@@ -2,7 +2,7 @@
 
 use petrec::import::onnx::proto::{AttributeProto, StringStringEntryProto, TensorProto};
 use petrec::import::onnx::{OnnxOptions, import_onnx};
-use petrec::model::{Architecture, Padding, Preprocess, Weights, seeded_b0};
+use petrec::model::{Padding, Preprocess, Weights, seeded_b0};
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use tempfile::TempDir;
@@ -133,13 +133,7 @@ fn padding_is_found_wherever_it_is_written() {
 #[test]
 fn symmetric_padding_brings_torchs_preprocessing() {
     let mut model = Model::new(&seeded_b0());
-    let names: Vec<String> = Architecture::EfficientNetB0.network().convolutions().map(|c| c.name.clone()).collect();
-    for name in names {
-        for attribute in model.at(&name).attribute.iter_mut().filter(|attribute| attribute.name == "pads") {
-            let most = attribute.ints.iter().copied().max().unwrap_or_default();
-            attribute.ints = vec![most; 4];
-        }
-    }
+    model.pad_symmetrically();
 
     let imported = model.import().expect("imports");
 

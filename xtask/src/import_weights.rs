@@ -55,11 +55,9 @@ impl From<Resize> for Recipe {
     }
 }
 
-fn model_names() -> impl TypedValueParser<Value = Architecture> {
-    PossibleValuesParser::new(Architecture::ALL.map(Architecture::name)).map(|name| {
-        let named = Architecture::ALL.into_iter().find(|architecture| architecture.name() == name);
-        named.expect("only these names are let through")
-    })
+/// A parser for the name of a network.
+pub(crate) fn model_names() -> impl TypedValueParser<Value = Architecture> {
+    PossibleValuesParser::new(Architecture::ALL.map(Architecture::name)).try_map(Architecture::try_from)
 }
 
 /// Imports, checks with one picture, writes, and tells what it did.

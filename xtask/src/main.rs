@@ -20,7 +20,7 @@ struct Arguments {
 enum Task {
     /// Make a weight file from another program's model.
     ImportWeights(import_weights::Arguments),
-    /// Write the seeded EfficientNetB0, which any language can make again, as a weight file.
+    /// Write a network with seeded weights, which any language can make again, as a weight file.
     SeededWeights(seeded_weights::Arguments),
 }
 

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use petrec::model::seeded_b0;
+use petrec::model::{Architecture, seeded};
 
-use crate::import_weights::write;
+use crate::import_weights::{model_names, write};
 
 /// What was typed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
+    /// The network
+    #[arg(long, value_name = "NAME", default_value = "efficientnet-b0", value_parser = model_names())]
+    model: Architecture,
     /// The weight file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -18,5 +21,5 @@ pub(crate) struct Arguments {
 
 /// Writes the file and says so.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    write(&arguments.out, &seeded_b0())
+    write(&arguments.out, &seeded(arguments.model))
 }

@@ -9,6 +9,9 @@ use super::walk::describe;
 use crate::import::Refusal;
 use crate::model::Network;
 
+/// No network of the family takes larger pictures; above, a hostile size could overflow.
+const MAX_SIDE: usize = 1 << 14;
+
 /// Preprocessing: arithmetic per channel, with at most a change from N, H, W, C to N, C, H, W in between.
 #[derive(Debug)]
 pub(super) struct Front<'g> {
@@ -16,6 +19,8 @@ pub(super) struct Front<'g> {
     pub(super) value: &'g str,
     /// What was done to the picture, per RGB channel.
     pub(super) affine: Affine,
+    /// Height and width of the picture, in pixels.
+    pub(super) side: usize,
 }
 
 impl<'g> Front<'g> {
@@ -33,7 +38,7 @@ impl<'g> Front<'g> {
             }
             value = node.first_output();
         }
-        check_input(graph, &axes, network)?;
+        let side = input_side(graph, &axes, network)?;
 
         let channel = axes[1];
         let mut front = Affine::identity(network.stem.input);
@@ -44,32 +49,52 @@ impl<'g> Front<'g> {
                 None => return Err(node.refuse("it is no step of preprocessing", describe(&network.stem))),
             }
         }
-        Ok(Self { value, affine: front })
+        Ok(Self { value, affine: front, side })
     }
 }
 
-/// The input must be N, H, W, C or N, C, H, W with three channels, and of the network's size where it says one.
-fn check_input(graph: &Graph, axes: &[usize], network: &Network) -> Result<(), Refusal> {
+/// Height and width of the input, which must be N, H, W, C or N, C, H, W with three channels, square where it says so.
+///
+/// Where the file leaves the size open it is the network's. Whether it is so where the file tells it is asked last
+/// ([`check_side`]), because a graph of another network should be told by its first other layer.
+fn input_side(graph: &Graph, axes: &[usize], network: &Network) -> Result<usize, Refusal> {
+    if axes != [0, 1, 2, 3] && axes != [0, 3, 1, 2] {
+        let found = format!("its axes reach the first convolution in the order {axes:?}");
+        return Err(refuse_input(graph, network, found));
+    }
+    let Some(shape) = graph.input_shape() else { return Ok(network.side) };
+    let length = |axis: usize| shape.get(axes[axis]).copied().flatten();
+    let is_three = length(1).is_none_or(|channels| channels == network.stem.input);
+    match (length(2), length(3)) {
+        _ if shape.len() != RANK || !is_three => {}
+        (None, None) => return Ok(network.side),
+        (Some(side), None) | (None, Some(side)) if side <= MAX_SIDE => return Ok(side),
+        (Some(height), Some(width)) if height == width && height <= MAX_SIDE => return Ok(height),
+        _ => {}
+    }
+    Err(refuse_input(graph, network, shape_of(shape)))
+}
+
+/// Whether a graph that is `network` in everything else takes pictures of its size.
+pub(super) fn check_side(graph: &Graph, side: usize, network: &Network) -> Result<(), Refusal> {
+    match graph.input_shape() {
+        Some(shape) if side != network.side => Err(refuse_input(graph, network, shape_of(shape))),
+        _ => Ok(()),
+    }
+}
+
+fn shape_of(shape: &[Option<usize>]) -> String {
+    let lengths: Vec<String> = shape.iter().map(|length| length.map_or("?".into(), |l| l.to_string())).collect();
+    format!("its shape is {}", lengths.join(" x "))
+}
+
+fn refuse_input(graph: &Graph, network: &Network, found: String) -> Refusal {
     let side = network.side;
-    let refuse = |found: String| Refusal::Node {
+    Refusal::Node {
         node: format!("input {}", quoted(graph.input())),
         found,
         expected: format!("a batch of {side} x {side} pictures, N, H, W, 3 or N, 3, H, W"),
-    };
-    if axes != [0, 1, 2, 3] && axes != [0, 3, 1, 2] {
-        return Err(refuse(format!("its axes reach the first convolution in the order {axes:?}")));
     }
-    let Some(shape) = graph.input_shape() else { return Ok(()) };
-    let expected = [None, Some(network.stem.input), Some(side), Some(side)];
-    let agrees = |(&axis, expected): (&usize, Option<usize>)| {
-        let length = shape.get(axis).copied().flatten();
-        length.is_none() || expected.is_none() || length == expected
-    };
-    if shape.len() != RANK || !axes.iter().zip(expected).all(agrees) {
-        let lengths: Vec<String> = shape.iter().map(|length| length.map_or("?".into(), |l| l.to_string())).collect();
-        return Err(refuse(format!("its shape is {}", lengths.join(" x "))));
-    }
-    Ok(())
 }
 
 /// Which axis of the original each axis is after a `Transpose`, given the same before it.

@@ -11,15 +11,9 @@ const TOLERANCE: f64 = 1e-5;
 
 /// The recipe of a graph that does `front` to the picture's 0..=255 values first.
 ///
-/// A graph that does nothing leaves it to whoever feeds it: then it is what the network is usually fed. Keras' and
-/// torchvision's recipes are the same numbers in another order of operations, so the padding, which is a mark of the
-/// framework, tells them apart.
+/// A graph that does nothing leaves it to whoever feeds it: then it is what the network is usually fed.
 pub(super) fn recipe(front: &Affine, architecture: Architecture, padding: Padding) -> Result<Preprocess, String> {
-    let usual = match (architecture, padding) {
-        (Architecture::EfficientNetLite0, _) => Preprocess::lite(),
-        (Architecture::EfficientNetB0, Padding::Same) => Preprocess::keras(),
-        (Architecture::EfficientNetB0, Padding::Symmetric) => Preprocess::torch(),
-    };
+    let usual = Preprocess::usual(architecture, padding);
     if *front == Affine::identity(front.scale.len()) {
         return Ok(usual);
     }

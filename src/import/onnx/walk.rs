@@ -5,7 +5,7 @@
 
 use super::affine::{Affine, RANK};
 use super::array::Array;
-use super::front::{Front, transposed};
+use super::front::{Front, check_side, transposed};
 use super::graph::Graph;
 use super::node::quoted;
 use super::padding::{Border, Style};
@@ -79,7 +79,7 @@ struct Walk<'g> {
 impl<'g> Walk<'g> {
     fn network(&mut self, network: &Network) -> Result<Affine, Refusal> {
         let front = Front::read(self.graph, network)?;
-        self.value = front.value;
+        (self.value, self.side) = (front.value, front.side);
         self.convolution(&network.stem)?;
         self.activation(network.activation, &network.stem)?;
         for block in &network.blocks {
@@ -88,6 +88,7 @@ impl<'g> Walk<'g> {
         self.convolution(&network.head)?;
         self.activation(network.activation, &network.head)?;
         self.end()?;
+        check_side(self.graph, front.side, network)?;
         Ok(front.affine)
     }
 
