@@ -19,7 +19,7 @@ pub(in super::super) enum Act {
 /// Where ReLU6 saturates (Krizhevsky 2010; Sandler et al. 2018).
 const RELU6_LIMIT: f32 = 6.0;
 /// 2^126 is the largest power of two of which 1 + 2^126 and its inverse are both normal numbers.
-const EXPONENT_LIMIT: f32 = 126.0;
+pub(super) const EXPONENT_LIMIT: f32 = 126.0;
 
 /// An [`Act`] that is known when a loop is compiled.
 pub(super) trait Apply {

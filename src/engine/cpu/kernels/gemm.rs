@@ -187,6 +187,32 @@ impl TileArgs<'_> {
         places
     }
 
+    /// The same without its swish, for kernels that apply it to all that the tiles have stored.
+    pub(super) fn before_swish(&self) -> Option<Self> {
+        // What is added is added after the activation.
+        (self.act == Act::Swish && self.residual.is_none()).then_some(Self { act: Act::None, ..*self })
+    }
+
+    /// Changes the `N` channels of each of the first `pixels` pixels.
+    ///
+    /// # Safety
+    /// They are among the pixels that the arguments were made for, and the panel has so many channels.
+    #[inline(always)]
+    pub(super) unsafe fn change<const N: usize>(&self, pixels: usize, f: impl Fn(&mut [f32; N])) {
+        for pixel in 0..pixels {
+            // SAFETY: the caller's; nothing else refers to the output meanwhile.
+            unsafe {
+                let [place] = self.places(pixel);
+                f(&mut *self.output.add(place).cast());
+            }
+        }
+    }
+
+    /// How many tiles there are.
+    pub(super) fn tiles(&self) -> usize {
+        self.tiles
+    }
+
     /// Moves on by `tiles` tiles of `rows` pixels.
     fn skip<S: Simd>(&mut self, tiles: usize, rows: usize) {
         self.ahead = self.ahead.get(tiles * self.ahead_per_tile::<S>()..).unwrap_or_default();
