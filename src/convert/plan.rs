@@ -73,6 +73,16 @@ pub enum PlanError {
     /// A record file would get a name that the manifest cannot hold.
     #[error("{}: the name is not UTF-8, so that no manifest could name its record file: rename it, or convert with --layout shards", display_path(.0))]
     NotUtf8(PathBuf),
+    /// A record file would get a longer name than file systems take.
+    #[error(
+        "{name}: {LONGEST_NAME} bytes are the longest name that file systems take, and the record file's would have \
+         {}: shorten the name that it comes from",
+        name.len()
+    )]
+    LongName {
+        /// The record file's name.
+        name: String,
+    },
     /// A split that would have no record.
     #[error(
         "none of the {images} images falls into the split '{name}' with --seed {seed}: give it a larger share, or take \
@@ -87,6 +97,9 @@ pub enum PlanError {
         images: usize,
     },
 }
+
+/// Of most file systems, in bytes; of NTFS and APFS in UTF-16 units, of which no name has more than bytes.
+const LONGEST_NAME: usize = 255;
 
 /// One record file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +197,10 @@ impl Plan {
                     }
                 }
             }
+        }
+        let mut names = files.iter().map(|file| file.path.file_name().unwrap_or_default().to_string_lossy());
+        if let Some(name) = names.find(|name| name.len() > LONGEST_NAME) {
+            return Err(PlanError::LongName { name: name.into_owned() });
         }
         Ok(Self { layout, files, order })
     }

@@ -11,6 +11,7 @@ mod npy;
 mod places;
 mod resume;
 mod splits;
+mod surroundings;
 mod validate;
 mod verify;
 mod workers;
