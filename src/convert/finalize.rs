@@ -1,6 +1,6 @@
 //! The end of a conversion that several workers did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::num::NonZero;
 use std::path::Path;
@@ -18,6 +18,7 @@ use super::share::Share;
 use super::summary::{Finalized, Totals};
 use super::{ConvertError, REPORT_NAME};
 use crate::number::{counted, thousands};
+use crate::verify::below;
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
@@ -26,7 +27,7 @@ use crate::whole_file::is_temporary;
 ///
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged
-/// ([`ConvertError::Lacking`]), or writing failed. What is there stays for another try.
+/// ([`ConvertError::Lacking`]), there is a record file that is not the conversion's, or writing failed. What is there stays for another try.
 pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, ConvertError> {
     let start = Instant::now();
     let (manifest, was_finished) = match Content::of(out)? {
@@ -61,9 +62,19 @@ fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, Convert
     if let Some(lacks) = Lacks::of(&head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
         return Err(ConvertError::Lacking { out: out.into(), lacks });
     }
+    refuse_foreign_records(out, &head)?;
     output.absorb_workers(entries.values())?;
     sweep(out, head.paths(), is_temporary)?;
     conclude(output, head, entries, None)
+}
+
+/// Refuses a folder with a record file that the plan does not have.
+fn refuse_foreign_records(out: &Path, head: &Head) -> Result<(), OutputError> {
+    let ours: HashSet<_> = head.paths().collect();
+    match below(out)?.into_iter().find(|path| !ours.contains(path)) {
+        Some(found) => Err(OutputError::ForeignRecords { out: out.into(), found }),
+        None => Ok(()),
+    }
 }
 
 /// The record files that are not there, by the worker whose they are.

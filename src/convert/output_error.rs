@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::manifest::ManifestError;
 use super::share::Share;
 use crate::dataset::display_path;
-use crate::verify::Problem;
+use crate::verify::{FilesError, Problem};
 
 /// Why the output folder cannot be used or written.
 #[derive(Debug, Error)]
@@ -79,6 +79,21 @@ pub enum OutputError {
     /// There is nothing to finalize.
     #[error("{}: no conversion was begun in this folder; name the folder that the workers were given", display_path(.0))]
     NoConversion(PathBuf),
+    /// A record file that is none of the conversion's, which nobody who reads the folder could tell from them.
+    #[error(
+        "{}: holds {}, which is no record file of this conversion and would be read as one; move it away, then finalize",
+        display_path(out),
+        display_path(found)
+    )]
+    ForeignRecords {
+        /// The folder.
+        out: PathBuf,
+        /// The file's path below it.
+        found: PathBuf,
+    },
+    /// The folder cannot be searched for such files.
+    #[error(transparent)]
+    Unreadable(#[from] FilesError),
     /// The journal is another version's.
     #[error("{}: not a journal of this version of petrec; finish with the version that began, or name another folder", display_path(.0))]
     Foreign(PathBuf),

@@ -170,7 +170,10 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFi
 }
 
 /// The record files below `folder` by their names, hidden ones left out; links to folders are not followed.
-fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+///
+/// # Errors
+/// A folder cannot be read.
+pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(relative) = folders.pop() {

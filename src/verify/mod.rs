@@ -10,6 +10,7 @@ mod problem;
 mod salvage;
 
 pub use check::{Checked, check};
+pub(crate) use files::below;
 pub use files::{FilesError, RecordFile, record_files};
 pub use problem::{Fault, Problem};
 pub use salvage::{SalvageError, Salvaged, salvage};

@@ -146,6 +146,23 @@ fn two_images_that_would_share_a_record_file_are_refused_before_the_first_byte()
     assert!(!records.exists());
 }
 
+/// On other systems such a data set cannot lie on the disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn record_files_whose_names_differ_in_case_only_are_refused_as_one() {
+    for (one, other) in [("Cat/A.jpg", "Cat/a.jpg"), ("Cat/\u{c4}.jpg", "Cat/\u{e4}.jpg"), ("CAT/1.jpg", "Cat/1.jpeg")]
+    {
+        let data = data_set(&[(one, "Cat/chelsea.jpg"), (other, "Cat/chelsea-eyes.jpg")]);
+        let out = temporary();
+        let records = out.path().join("records");
+
+        convert(data.path(), &records, &["--layout", "per-image"]).refused(1, &[one, other, "rename"]);
+
+        assert!(!records.exists());
+        convert(data.path(), &records, &[]).ok();
+    }
+}
+
 #[test]
 fn two_features_of_one_key_are_refused() {
     let out = temporary();

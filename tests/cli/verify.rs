@@ -132,6 +132,30 @@ fn files_that_are_missing_added_cut_or_exchanged_are_named() {
     assert!(!run.stderr.contains("photos-00004"), "{}", run.stderr);
 }
 
+#[test]
+fn a_damaged_manifest_is_found_and_the_records_are_checked_without_it() {
+    let out = temporary();
+    let shard = converted(out.path());
+    let manifest = out.path().join("petrec-manifest.json");
+    let whole = fs::read(&manifest).expect("readable");
+    for damaged in [&whole[..whole.len() / 2], b"", b"{}", b"\xff\xfe"] {
+        fs::write(&manifest, damaged).expect("written");
+
+        let run = verify(out.path(), &["--json"]);
+
+        assert_eq!(run.code, Some(4), "{}", run.stderr);
+        assert!(run.stderr.lines().all(|line| line.contains("petrec-manifest.json: not a manifest")), "{}", run.stderr);
+        assert_eq!((&found(&run)["records"], &found(&run)["bad_files"]), (&12.into(), &1.into()));
+    }
+    let mut bytes = fs::read(&shard).expect("readable");
+    bytes[1000] ^= 4;
+    fs::write(&shard, bytes).expect("written");
+
+    let run = verify(out.path(), &["--json"]);
+
+    assert_eq!((run.code, &found(&run)["records"]), (Some(4), &11.into()), "{}", run.stderr);
+}
+
 /// An `Example` with these floats and this label.
 fn example(features: &[f32], label: i64) -> Vec<u8> {
     let feature = |kind| Feature { kind: Some(kind) };

@@ -222,6 +222,26 @@ fn finalize_says_which_worker_lacks_what_and_changes_nothing() {
 }
 
 #[test]
+fn finalize_leaves_no_foreign_record_file_among_ours() {
+    let out = temporary();
+    for index in 0..3 {
+        worker(out.path(), SHARDS, index, 3).ok();
+    }
+    let foreign = out.path().join("photos-00000-of-00003.tfrecord");
+    fs::copy(out.path().join("photos-00001-of-00008.tfrecord"), &foreign).expect("copied");
+    fs::write(out.path().join("slurm-7.out"), "what the scheduler caught").expect("written");
+    let before = tree(out.path());
+
+    finalize(out.path()).refused(1, &["holds photos-00000-of-00003.tfrecord", "move it away"]);
+    assert!(tree(out.path()) == before);
+
+    fs::remove_file(foreign).expect("removed");
+    finalize(out.path()).ok();
+    fs::remove_file(out.path().join("slurm-7.out")).expect("removed");
+    assert!(tree(out.path()) == of_one_run(SHARDS));
+}
+
+#[test]
 fn a_worker_of_another_plan_or_another_number_is_refused_by_what_differs() {
     let out = temporary();
     worker(out.path(), SHARDS, 0, 2).ok();
