@@ -15,7 +15,7 @@ const PHOTO: &str = "Cat/chelsea-eyes.jpg";
 fn convert(dataset: &Path, out: &Path, more: &[&str]) -> super::Run {
     let fixed = ["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet"].map(str::as_ref);
     let paths = [dataset.as_os_str(), out.as_os_str()];
-    petrec(fixed.into_iter().chain(paths).chain(more.iter().map(|option| option.as_ref())))
+    petrec(fixed.into_iter().chain(paths).chain(more.iter().map(AsRef::as_ref)))
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn until_listed(child: &mut Child, out: &Path) {
 fn there_are_no_more_workers_than_processors_allowed_and_the_bytes_are_the_same() {
     const TASKSET: &str = "taskset --cpu-list 0";
     if Command::new("taskset").arg("--version").output().is_err() {
-        println!("skipped: there is no taskset here");
+        eprintln!("skipped: there is no taskset here");
         return;
     }
     let photos: Vec<_> = (0..40).map(|number| format!("A/{number:03}.jpg")).collect();
@@ -125,12 +125,12 @@ fn records_go_to_another_file_system_than_the_photos_are_on() {
     let (out, memory) = (temporary(), Path::new("/dev/shm"));
     let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
     let Ok(elsewhere) = tempfile::tempdir_in(memory) else {
-        println!("skipped: nothing can be written to {}", memory.display());
+        eprintln!("skipped: nothing can be written to {}", memory.display());
         return;
     };
     let here = device(out.path()).expect("a folder");
     if device(elsewhere.path()).is_ok_and(|device| device == here) {
-        println!("skipped: {} is no other file system", memory.display());
+        eprintln!("skipped: {} is no other file system", memory.display());
         return;
     }
 
