@@ -55,6 +55,12 @@ pub enum Refusal {
         /// What stopped the reader.
         problem: String,
     },
+    /// Not an HDF5 file, or not a whole one.
+    #[error("not a whole HDF5 file of Keras' weights: {problem}; copy it or save it again")]
+    Hdf5 {
+        /// What stopped the reader.
+        problem: String,
+    },
     /// A node uses a value that nothing provides.
     #[error(
         "{node}: its input {tensor} is nowhere in the file, expected an initializer, a graph input or the output of \

@@ -4,6 +4,7 @@
 //! normalises and lays out its data, nothing behind this module knows of it.
 
 mod error;
+pub mod h5;
 pub mod onnx;
 
 pub use error::{ImportError, Refusal};

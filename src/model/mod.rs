@@ -6,6 +6,7 @@
 mod architecture;
 mod batch_norm;
 mod config;
+pub(crate) mod keras;
 mod locate;
 mod metadata;
 mod preprocess;

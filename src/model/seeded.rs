@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Architecture, BatchNorm, Convolution, Metadata, Padding, Preprocess, Provenance, Tensor, Weights};
+use super::{Architecture, BatchNorm, Convolution, Metadata, Padding, Preprocess, Provenance, Tensor, Weights, keras};
 
 const SEED: u64 = 20_210_513;
-/// Keras' `BatchNormalization(epsilon=1e-3)` throughout EfficientNet.
-const EPSILON: f64 = 1e-3;
 /// What a uniform number in 0..1 becomes for gamma and variance.
 const POSITIVE: fn(f64) -> f64 = |u| 0.5 + u;
 /// And for beta, mean and bias.
@@ -27,7 +25,7 @@ pub fn seeded(architecture: Architecture) -> Weights {
     let mut tensors = BTreeMap::new();
     for conv in architecture.network().convolutions() {
         let (mut weight, mut bias) = (kernel(conv), vec![0.0; conv.output]);
-        match batch_norm_name(&conv.name) {
+        match keras::batch_norm(&conv.name) {
             Some(name) => {
                 let variable = |variable, recipe| vector(&format!("{name}/{variable}"), conv.output, recipe);
                 let norm = BatchNorm {
@@ -35,11 +33,11 @@ pub fn seeded(architecture: Architecture) -> Weights {
                     beta: &variable("beta", SMALL),
                     mean: &variable("moving_mean", SMALL),
                     variance: &variable("moving_variance", POSITIVE),
-                    epsilon: EPSILON,
+                    epsilon: keras::EPSILON,
                 };
                 norm.fold(&mut weight, &mut bias);
             }
-            None => bias = vector(&format!("{}/bias", keras_name(&conv.name)), conv.output, SMALL),
+            None => bias = vector(&format!("{}/bias", keras::layer(&conv.name)), conv.output, SMALL),
         }
         tensors.insert(conv.weight_name(), Tensor::new(conv.weight_shape().to_vec(), weight));
         tensors.insert(conv.bias_name(), Tensor::new(vec![conv.output], bias));
@@ -58,45 +56,14 @@ pub fn seeded(architecture: Architecture) -> Weights {
     Weights::new(metadata, tensors).expect("the recipe makes every tensor of the table")
 }
 
-/// `stem` -> `stem_conv`, `block2a.depthwise` -> `block2a_dwconv`, as Keras names the layers.
-fn keras_name(name: &str) -> String {
-    match name.split_once('.') {
-        None if name == "stem" => "stem_conv".into(),
-        None => "top_conv".into(),
-        Some((block, "expand")) => format!("{block}_expand_conv"),
-        Some((block, "depthwise")) => format!("{block}_dwconv"),
-        Some((block, "project")) => format!("{block}_project_conv"),
-        Some((block, squeeze_excite)) => format!("{block}_{squeeze_excite}"),
-    }
-}
-
-/// The batch normalisation after a convolution, as Keras names it; squeeze-excite has none.
-fn batch_norm_name(name: &str) -> Option<String> {
-    match name.split_once('.') {
-        None if name == "stem" => Some("stem_bn".into()),
-        None => Some("top_bn".into()),
-        Some((block, "expand")) => Some(format!("{block}_expand_bn")),
-        Some((block, "depthwise")) => Some(format!("{block}_bn")),
-        Some((block, "project")) => Some(format!("{block}_project_bn")),
-        Some(_) => None,
-    }
-}
-
-/// The kernel in OIHW. Keras counts its values in HWIO, or H, W, C, 1 for a depthwise one: in both cases the
-/// row-major order is kernel row, kernel column, then `per_tap` values.
+/// The kernel in OIHW, from a stream in Keras' order.
 fn kernel(conv: &Convolution) -> Vec<f32> {
     let [output, input, height, width] = conv.weight_shape();
     let fan_in = height * width * input;
     let limit = (6.0 / fan_in as f64).sqrt();
-    let stream = Stream::new(&format!("{}/kernel", keras_name(&conv.name)));
-    let mut weight = vec![0.0; output * input * height * width];
-    let taps = height * width;
-    for (i, u) in stream.take(weight.len()).enumerate() {
-        let (tap, channel) = (i / (input * output), i % (input * output));
-        let (from, to) = (channel / output, channel % output);
-        weight[(to * input + from) * taps + tap] = ((2.0 * u - 1.0) * limit) as f32;
-    }
-    weight
+    let stream = Stream::new(&format!("{}/kernel", keras::layer(&conv.name)));
+    let values: Vec<f32> = stream.take(output * fan_in).map(|u| ((2.0 * u - 1.0) * limit) as f32).collect();
+    keras::to_oihw(conv, &values)
 }
 
 fn vector(key: &str, count: usize, recipe: fn(f64) -> f64) -> Vec<f32> {

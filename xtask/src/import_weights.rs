@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use petrec::image::Recipe;
+use petrec::import::h5::{self, H5Options, import_h5};
 use petrec::import::onnx::{OnnxOptions, import_onnx};
 use petrec::model::{Architecture, Weights};
 use petrec::whole_file::WholeFile;
@@ -18,9 +19,15 @@ use crate::check;
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The ONNX model; its data file, if it has one, lies beside it
-    #[arg(long, value_name = "FILE")]
-    onnx: PathBuf,
-    /// The network that it must be [default: read from the graph]
+    #[arg(long, value_name = "FILE", required_unless_present = "h5")]
+    onnx: Option<PathBuf>,
+    /// Keras' own weight file, in its official layout (.h5), with or without the classifier
+    #[arg(long, value_name = "FILE", conflicts_with = "onnx")]
+    h5: Option<PathBuf>,
+    /// Which Keras' preprocessing the weights of --h5 get
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "keras", conflicts_with = "onnx")]
+    preprocess: KerasRecipe,
+    /// The network that it must be [default: read from the file]
     #[arg(long, value_name = "NAME", value_parser = model_names())]
     model: Option<Architecture>,
     /// The weight file to write [default: model-weights/NAME.safetensors]
@@ -55,6 +62,25 @@ impl From<Resize> for Recipe {
     }
 }
 
+/// [`h5::Recipe`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KerasRecipe {
+    /// (x/255 - mean) / std, as Keras does since 2.9
+    Keras,
+    /// (x/255 - mean) / sqrt(std), as Keras did up to 2.8
+    #[value(name = "keras-2.5")]
+    Keras25,
+}
+
+impl From<KerasRecipe> for h5::Recipe {
+    fn from(recipe: KerasRecipe) -> Self {
+        match recipe {
+            KerasRecipe::Keras => Self::Today,
+            KerasRecipe::Keras25 => Self::Keras25,
+        }
+    }
+}
+
 /// A parser for the name of a network.
 pub(crate) fn model_names() -> impl TypedValueParser<Value = Architecture> {
     PossibleValuesParser::new(Architecture::ALL.map(Architecture::name)).try_map(Architecture::try_from)
@@ -62,13 +88,8 @@ pub(crate) fn model_names() -> impl TypedValueParser<Value = Architecture> {
 
 /// Imports, checks with one picture, writes, and tells what it did.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let options = OnnxOptions {
-        architecture: arguments.model,
-        license: arguments.license.clone(),
-        resize: arguments.resize.map(Recipe::from),
-    };
-    let weights = import_onnx(&arguments.onnx, &options)?;
-    let feature = check::run(&weights).with_context(|| arguments.onnx.display().to_string())?;
+    let (path, weights) = import(arguments)?;
+    let feature = check::run(&weights).with_context(|| path.display().to_string())?;
 
     let metadata = weights.metadata();
     let padding = format!("{:?}", metadata.padding).to_lowercase();
@@ -79,6 +100,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ))?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(metadata.architecture));
     write(&out, &weights)
+}
+
+/// Reads the file that was named.
+fn import(arguments: &Arguments) -> Result<(&Path, Weights)> {
+    let (architecture, license) = (arguments.model, arguments.license.clone());
+    let resize = arguments.resize.map(Recipe::from);
+    if let Some(path) = &arguments.h5 {
+        let options = H5Options { architecture, license, resize, recipe: arguments.preprocess.into() };
+        return Ok((path, import_h5(path, &options)?));
+    }
+    let path = arguments.onnx.as_deref().context("no file was named")?;
+    Ok((path, import_onnx(path, &OnnxOptions { architecture, license, resize })?))
 }
 
 /// Where petrec looks for an architecture's weights.
