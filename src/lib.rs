@@ -15,6 +15,7 @@ pub mod image;
 pub mod import;
 pub mod inspect;
 pub mod model;
+pub mod npy;
 mod number;
 pub mod parallel;
 mod paths;

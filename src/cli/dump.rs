@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::args::{Dump, Global, Stage};
 use super::convert::weights;
-use super::{Outcome, UsageError, npy, say};
+use super::{Outcome, UsageError, say};
 use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
 use crate::image::{self, Picture, Recipe, Rejection};
 use crate::model::{LocateError, Weights};
+use crate::npy;
 use crate::number::shape;
 use crate::parallel;
 use crate::whole_file::WholeFile;

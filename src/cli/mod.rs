@@ -15,7 +15,6 @@ mod dump;
 mod finalize;
 mod inspect;
 mod interrupt;
-mod npy;
 mod progress;
 mod size;
 mod validate;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::npy::Npy;
 use super::places::repository;
 use super::{data_set, names, petrec, temporary};
+use petrec::npy::Npy;
 
 const CAT: &str = "examples/photos/Cat/chelsea.jpg";
 
@@ -53,7 +53,7 @@ fn arrays_are_written_as_npy() {
     petrec(["dump", "--stage", "resized", "--npy", to, CAT, "examples/photos/Coffee/coffee-dark.jpeg"]).ok();
 
     assert_eq!(names(to.as_ref()), ["chelsea.npy", "coffee-dark.npy"]);
-    let array = Npy::read(&out.path().join("made/for/this/chelsea.npy"));
+    let array = Npy::read(&out.path().join("made/for/this/chelsea.npy")).expect("an array");
     assert_eq!(array.shape, [224, 224, 3]);
     assert_eq!(array.values.len(), 224 * 224 * 3);
     assert!(array.values.iter().all(|value| (0.0..=255.0).contains(value)));

@@ -5,8 +5,6 @@ mod beside;
 mod convert;
 mod dump;
 mod inspect;
-#[path = "../common/npy.rs"]
-mod npy;
 #[path = "../common/places.rs"]
 mod places;
 mod resume;

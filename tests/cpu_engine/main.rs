@@ -2,8 +2,6 @@
 //!
 //! Its kernels have tests of their own beside them, against plain arithmetic.
 
-#[path = "../common/npy.rs"]
-mod npy;
 #[path = "../common/places.rs"]
 mod places;
 
@@ -12,11 +10,11 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, thread};
 
-use npy::Npy;
 use petrec::engine::cpu::{CpuExtractor, Isa};
 use petrec::engine::{EngineError, FeatureExtractor, ImageBatch};
 use petrec::image::{Accept, load};
 use petrec::model::{Architecture, Metadata, Padding, Tensor, Weights, seeded, seeded_b0};
+use petrec::npy::Npy;
 use places::{photos, repository};
 
 const SIDE: usize = 224;
@@ -67,7 +65,7 @@ fn widened<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<f64> {
 }
 
 fn check_photos(weights: &Weights, fixture: &str) {
-    let truth = Npy::read(&repository("tests/fixtures").join(fixture));
+    let truth = Npy::read(&repository("tests/fixtures").join(fixture)).expect("a reference");
     let names = photos();
     assert_eq!(truth.shape, [names.len(), FEATURE.div_ceil(STEP)]);
     let inputs = inputs(weights, names.len());

@@ -2,8 +2,6 @@
 //!
 //! Fixtures are made by `tests/reference/make_features.py`.
 
-#[path = "../common/npy.rs"]
-mod npy;
 #[path = "../common/places.rs"]
 mod places;
 #[path = "../common/shared.rs"]
@@ -13,10 +11,10 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use npy::Npy;
 use petrec::engine::{self, Backend, FeatureExtractor, ImageBatch};
 use petrec::image::{Accept, load};
 use petrec::model::{Preprocess, Weights, seeded_b0};
+use petrec::npy::Npy;
 use petrec::parallel::{self, available_threads};
 use places::{photos, repository};
 use sha2::{Digest, Sha256};
@@ -91,7 +89,7 @@ fn feature(engine: &mut dyn FeatureExtractor, weights: &Weights, path: &Path) ->
 }
 
 fn check_photos(weights: &Weights, fixture: &str, tolerance: &Tolerance) {
-    let truth = Npy::read(&repository("tests/fixtures").join(fixture));
+    let truth = Npy::read(&repository("tests/fixtures").join(fixture)).expect("a reference");
     let names = photos();
     let paths: Vec<_> = names.iter().map(|name| repository("examples/photos").join(name)).collect();
 
@@ -114,7 +112,7 @@ fn seeded_b0_agrees_with_the_float64_truth_on_the_example_photos() {
 #[test]
 fn seeded_b0_agrees_with_the_float64_truth_in_every_value_of_the_14_reference_pictures() {
     let Some(reference) = shared("reference") else { return };
-    let truth = Npy::read(&reference.join("features_f64.npy"));
+    let truth = Npy::read(&reference.join("features_f64.npy")).expect("a reference");
     let names = fs::read_to_string(reference.join("names.txt")).expect("the pictures' names");
     let names: Vec<&str> = names.lines().collect();
     let paths: Vec<_> = names.iter().map(|name| reference.join("images").join(format!("{name}.jpg"))).collect();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, Result, ensure};
 use petrec::engine::{self, Backend, ImageBatch};
-use petrec::image::{Accept, decode};
+use petrec::image::{Accept, Picture, decode};
 use petrec::model::Weights;
 
 /// Public domain, see `examples/photos`; built in so that the check needs no folder.
@@ -18,12 +18,20 @@ pub(crate) struct Feature {
     zeros: f64,
 }
 
+/// The built-in picture.
+///
+/// # Errors
+/// None in a program that was built from an undamaged tree.
+pub(crate) fn picture() -> Result<Picture> {
+    decode(PICTURE, Accept::TensorFlow).context("the built-in picture")
+}
+
 /// Runs the built-in picture.
 ///
 /// # Errors
 /// The engine failed, or the feature holds a value that is not finite, or one and the same value throughout.
 pub(crate) fn run(weights: &Weights) -> Result<Feature> {
-    let picture = decode(PICTURE, Accept::TensorFlow).context("the built-in picture")?;
+    let picture = picture()?;
     let side = weights.network().side;
     let input = weights.metadata().preprocess.input(&picture, side);
     let mut engine = engine::open(Backend::Auto, weights)?;

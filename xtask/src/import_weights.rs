@@ -14,6 +14,7 @@ use petrec::model::{Architecture, Weights};
 use petrec::whole_file::WholeFile;
 
 use crate::check;
+use crate::reference::Reference;
 
 /// What was typed.
 #[derive(Args, Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Arguments {
     /// How pictures get the network's size [default: the model's usual way]
     #[arg(long, value_name = "RECIPE")]
     resize: Option<Resize>,
+    #[command(flatten)]
+    reference: Reference,
 }
 
 /// [`Recipe`], as typed.
@@ -90,6 +93,7 @@ pub(crate) fn model_names() -> impl TypedValueParser<Value = Architecture> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (path, weights) = import(arguments)?;
     let feature = check::run(&weights).with_context(|| path.display().to_string())?;
+    let agreement = arguments.reference.agree(&weights)?;
 
     let metadata = weights.metadata();
     let padding = format!("{:?}", metadata.padding).to_lowercase();
@@ -98,6 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "model     {}\nsource    {} (by {}, licence {})\npadding   {padding}\nfeature   {feature}",
         metadata.architecture, source.file, source.exporter, source.license
     ))?;
+    if let Some(agreement) = agreement {
+        say(&format!("check     {agreement}"))?;
+    }
     let out = arguments.out.clone().unwrap_or_else(|| default_out(metadata.architecture));
     write(&out, &weights)
 }

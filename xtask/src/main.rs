@@ -2,6 +2,7 @@
 
 mod check;
 mod import_weights;
+mod reference;
 mod seeded_weights;
 
 use std::process::ExitCode;
