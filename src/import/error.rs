@@ -61,6 +61,18 @@ pub enum Refusal {
         /// What stopped the reader.
         problem: String,
     },
+    /// Not a file of tensors, or not a whole one, or not one network's.
+    #[error("not a whole state dict of torchvision's or timm's: {problem}; save model.state_dict() again, alone")]
+    StateDict {
+        /// What stopped the reader.
+        problem: String,
+    },
+    /// timm has the same tensors in networks that pad and normalise differently.
+    #[error(
+        "timm's efficientnet_* and tf_efficientnet_* have the same tensors; say which it is: --padding symmetric for \
+         efficientnet_*, --padding same for tf_efficientnet_*"
+    )]
+    Padding,
     /// A node uses a value that nothing provides.
     #[error(
         "{node}: its input {tensor} is nowhere in the file, expected an initializer, a graph input or the output of \

@@ -1,15 +1,15 @@
 //! Weights from Keras' own file, in the layout of its official `efficientnetb0_notop.h5`.
 //!
-//! A group per layer, in it the layer's variables: `stem_conv/stem_conv/kernel:0`. The names are Keras' contract, so here
-//! they are followed; a classifier is left out.
+//! A group per layer, in it the layer's variables: `stem_conv/stem_conv/kernel:0`, or `stem_conv/stem_conv/kernel` where
+//! Keras 3 wrote it. The names are Keras' contract, so here they are followed; a classifier is left out.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use hdf5_pure::{AttrValue, DType, File, Group};
 use sha2::{Digest, Sha256};
 
+use super::matched::{Tensors, matched};
 use super::{ImportError, Refusal};
 use crate::image::resize;
 use crate::model::{
@@ -55,32 +55,12 @@ pub fn import_h5(path: &Path, options: &H5Options) -> Result<Weights, ImportErro
         license: options.license.clone().unwrap_or_else(|| "unknown".into()),
         sha256,
     };
-    let (architecture, tensors) = matched(&layers, options.architecture)
+    let (architecture, tensors) = matched(options.architecture, |_, network, tensors| layers.read(network, tensors))
         .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
     let mut preprocess = layers.preprocess(options.recipe).map_err(refused)?;
     preprocess.resize = options.resize.unwrap_or(preprocess.resize);
     Weights::new(Metadata::new(architecture, Padding::Same, preprocess, source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
-}
-
-type Tensors = BTreeMap<String, Tensor>;
-
-/// The architecture that the layers are. Where they are none, the one that agrees for longest says why not.
-fn matched(layers: &Layers, wanted: Option<Architecture>) -> Result<(Architecture, Tensors), (Architecture, Refusal)> {
-    let candidates = wanted.map_or_else(|| Architecture::ALL.to_vec(), |architecture| vec![architecture]);
-    let mut closest: Option<(usize, Architecture, Refusal)> = None;
-    for architecture in candidates {
-        let mut tensors = Tensors::new();
-        match layers.read(&architecture.network(), &mut tensors) {
-            Ok(()) => return Ok((architecture, tensors)),
-            Err(refusal) if closest.as_ref().is_none_or(|(agreed, ..)| tensors.len() > *agreed) => {
-                closest = Some((tensors.len(), architecture, refusal));
-            }
-            Err(_) => {}
-        }
-    }
-    let (_, architecture, refusal) = closest.expect("there is a candidate");
-    Err((architecture, refusal))
 }
 
 /// An open file.
@@ -96,6 +76,12 @@ impl Layers {
         // A whole model has its weights one group deeper than a weight file.
         let root = file.group("model_weights").unwrap_or_else(|_| file.root());
         let names = root.groups().map_err(damaged)?;
+        // Keras 3 counts the layers of each class in its `.weights.h5` and leaves their names out.
+        if names.iter().any(|name| name == "layers") {
+            let problem =
+                "it has Keras 3's own layout, in which layers have no names (model.save('FILE.h5') keeps them)";
+            return Err(Refusal::Hdf5 { problem: problem.into() });
+        }
         let version = root.attrs().ok().and_then(|mut attributes| attributes.remove("keras_version"));
         let exporter = match version {
             Some(AttrValue::String(version) | AttrValue::AsciiString(version)) => format!("Keras {version}"),
@@ -128,42 +114,47 @@ impl Layers {
     ) -> Result<(Vec<f32>, Vec<f32>), Refusal> {
         let [output, input, height, width] = conv.weight_shape();
         let (kernel, shape) = match conv.groups {
-            1 => ("kernel", [height, width, input, output]),
-            _ => ("depthwise_kernel", [height, width, output, input]),
+            1 => ("kernel:0", [height, width, input, output]),
+            _ => ("depthwise_kernel:0", [height, width, output, input]),
         };
-        let mut weight = keras::to_oihw(conv, &self.variable(layer, kernel, &shape)?);
-        let Some(norm) = norm else { return Ok((weight, self.variable(layer, "bias", &[output])?)) };
+        let mut weight = keras::to_oihw(conv, &self.variable(layer, [kernel, "kernel"], &shape)?);
+        let Some(norm) = norm else { return Ok((weight, self.variable(layer, ["bias:0", "bias"], &[output])?)) };
         let mut bias = vec![0.0; output];
-        let vector = |name: &str| self.variable(norm, name, &[output]);
+        let vector = |names| self.variable(norm, names, &[output]);
         let norm = BatchNorm {
-            gamma: &vector("gamma")?,
-            beta: &vector("beta")?,
-            mean: &vector("moving_mean")?,
-            variance: &vector("moving_variance")?,
+            gamma: &vector(["gamma:0", "gamma"])?,
+            beta: &vector(["beta:0", "beta"])?,
+            mean: &vector(["moving_mean:0", "moving_mean"])?,
+            variance: &vector(["moving_variance:0", "moving_variance"])?,
             epsilon: keras::EPSILON,
         };
         norm.fold(&mut weight, &mut bias);
         Ok((weight, bias))
     }
 
-    /// A variable of a layer. Its shape is compared first, so that a hostile file cannot ask for more memory.
-    fn variable(&self, layer: &str, name: &str, shape: &[usize]) -> Result<Vec<f32>, Refusal> {
-        let path = format!("{layer}/{layer}/{name}:0");
-        let unreadable = |problem: hdf5_pure::Error| refuse(&path, problem.to_string());
+    /// A variable of a layer, by its name until Keras 2 and since Keras 3. Its shape is compared first, so that a hostile file
+    /// cannot ask for more memory.
+    fn variable(&self, layer: &str, names: [&str; 2], shape: &[usize]) -> Result<Vec<f32>, Refusal> {
+        let [path, newer] = names.map(|name| format!("{layer}/{layer}/{name}"));
+        let (path, data) = match self.root.dataset(&path) {
+            Err(_) if self.root.dataset(&newer).is_ok() => (&newer, self.root.dataset(&newer)),
+            data => (&path, data),
+        };
+        let unreadable = |problem: hdf5_pure::Error| refuse(path, problem.to_string());
         let missing =
-            |problem| refuse(&path, format!("not in the file, expected float32 of shape {shape:?} ({problem})"));
-        let data = self.root.dataset(&path).map_err(missing)?;
+            |problem| refuse(path, format!("not in the file, expected float32 of shape {shape:?} ({problem})"));
+        let data = data.map_err(missing)?;
         let found = data.shape().map_err(unreadable)?;
         if !found.iter().copied().eq(shape.iter().map(|&length| length as u64)) {
-            return Err(refuse(&path, format!("has shape {found:?}, expected {shape:?}")));
+            return Err(refuse(path, format!("has shape {found:?}, expected {shape:?}")));
         }
         match data.dtype().map_err(unreadable)? {
             DType::F32 => {}
-            other => return Err(refuse(&path, format!("holds {other:?}, expected float32"))),
+            other => return Err(refuse(path, format!("holds {other:?}, expected float32"))),
         }
         let values = data.read_f32().map_err(unreadable)?;
         if values.len() != shape.iter().product::<usize>() || !values.iter().all(|value| value.is_finite()) {
-            return Err(refuse(&path, "is cut off or holds a value that is not finite".into()));
+            return Err(refuse(path, "is cut off or holds a value that is not finite".into()));
         }
         Ok(values)
     }
@@ -171,13 +162,18 @@ impl Layers {
     /// From the `Normalization` layer, and the `Rescaling` behind it that only newer versions of Keras have.
     fn preprocess(&self, recipe: Recipe) -> Result<Preprocess, Refusal> {
         let usual = Preprocess::keras();
-        let channels = |name: &str| {
-            let values = self.variable("normalization", name, &[3])?;
-            Ok([values[0], values[1], values[2]])
-        };
-        let (mean, divisor) = match self.names.iter().any(|name| name == "normalization") {
-            true => (channels("mean")?, channels("variance")?.map(f32::sqrt)),
-            false => (usual.mean, usual.divisor),
+        // A program's second network has `normalization_1`.
+        let layer = self.names.iter().find(|name| name.split('_').next() == Some("normalization"));
+        let (mean, divisor) = match layer {
+            Some(layer) => {
+                let channels = |names| {
+                    let values = self.variable(layer, names, &[3])?;
+                    Ok([values[0], values[1], values[2]])
+                };
+                let variance = channels(["variance:0", "variance"])?;
+                (channels(["mean:0", "mean"])?, variance.map(f32::sqrt))
+            }
+            None => (usual.mean, usual.divisor),
         };
         // Keras adds the Rescaling for ImageNet's weights only, which are those with ImageNet's deviation.
         let factor = if recipe == Recipe::Today && divisor == usual.divisor { usual.factor } else { [1.0; 3] };

@@ -6,6 +6,8 @@
 pub mod compare;
 mod error;
 pub mod h5;
+mod matched;
 pub mod onnx;
+pub mod state_dict;
 
 pub use error::{ImportError, Refusal};

@@ -199,6 +199,11 @@ impl Network {
         std::iter::once(&self.stem).chain(blocks).chain([&self.head])
     }
 
+    /// Whether the block's input is added to what `conv` makes.
+    pub(super) fn ends_residual_branch(&self, conv: &Convolution) -> bool {
+        self.blocks.iter().any(|block| block.residual && block.project == *conv)
+    }
+
     /// Shape of one picture's feature: height, width, channels.
     #[must_use]
     pub fn feature_shape(&self) -> [usize; 3] {

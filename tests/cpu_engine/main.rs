@@ -2,6 +2,7 @@
 //!
 //! Its kernels have tests of their own beside them, against plain arithmetic.
 
+mod family;
 #[path = "../common/places.rs"]
 mod places;
 
@@ -13,7 +14,7 @@ use std::{env, thread};
 use petrec::engine::cpu::{CpuExtractor, Isa};
 use petrec::engine::{EngineError, FeatureExtractor, ImageBatch};
 use petrec::image::{Accept, load};
-use petrec::model::{Architecture, Metadata, Padding, Tensor, Weights, seeded, seeded_b0};
+use petrec::model::{Metadata, Padding, Tensor, Weights, seeded_b0};
 use petrec::npy::Npy;
 use places::{photos, repository};
 
@@ -179,23 +180,5 @@ fn petrec_isa_forces_the_kernels_or_is_refused() {
     for wrong in ["neon", "AVX2", ""] {
         let output = child(wrong);
         assert!(output.contains(&format!("refused: engine cpu: PETREC_ISA={wrong}: ")), "{output}");
-    }
-}
-
-#[test]
-fn every_architecture_runs_at_its_own_size() {
-    // Right to the last digits is what the kernels' own tests ask at a reduced size; here it is the true one.
-    for architecture in Architecture::ALL {
-        let weights = seeded(architecture);
-        let network = weights.network();
-        let picture = load(&repository("examples/photos").join(&photos()[0]), Accept::TensorFlow).expect("decodes");
-        let input = weights.metadata().preprocess.input(&picture.picture, network.side);
-        let mut engine = CpuExtractor::new(&weights).expect("the engine opens");
-
-        let batch = engine.extract(ImageBatch::new(network.side, input)).expect("the engine runs");
-
-        assert_eq!(batch.shape, network.feature_shape(), "{architecture}");
-        assert!(batch.data.iter().all(|value| value.is_finite()), "{architecture}");
-        assert!(batch.data.iter().any(|value| *value != batch.data[0]), "{architecture}");
     }
 }

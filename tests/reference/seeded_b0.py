@@ -21,6 +21,7 @@ import numpy as np
 
 SIDE = 224
 SEED = 20210513
+RESIDUAL_SCALE = 0.25
 MASK = (1 << 64) - 1
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -60,12 +61,12 @@ def seeded(layer, variable, shape, depthwise=False):
     return value.reshape(shape).astype(np.float32)
 
 
-def build(dtype="float32"):
-    """The seeded Keras model, computing in `dtype` ("float32" or "float64").
+def build(dtype="float32", include_top=False, name="EfficientNetB0", side=SIDE):
+    """The seeded Keras model, computing in `dtype` ("float32" or "float64"); `name`: another of the family.
 
     The weights, mean and standard deviation included, are the same float32 numbers either way. Asking Keras for
     `weights="imagenet"` is what adds the last rescaling by 1/sqrt(std); its download and its loading of a file are
-    replaced by nothing for the moment.
+    replaced by nothing for the moment. A classifier (`include_top`) keeps what Keras gives it.
     """
     import keras
     from keras.src.applications import efficientnet
@@ -78,9 +79,8 @@ def build(dtype="float32"):
             mock.patch.object(efficientnet.file_utils, "get_file", return_value="unused.h5"),
             mock.patch.object(keras.Model, "load_weights"),
         ):
-            model = keras.applications.EfficientNetB0(
-                weights="imagenet", include_top=False, input_shape=(SIDE, SIDE, 3)
-            )
+            make = getattr(keras.applications, name)
+            model = make(weights="imagenet", include_top=include_top, input_shape=(side, side, 3))
     finally:
         keras.config.set_floatx(usual)
         keras.config.set_dtype_policy(usual)
@@ -91,10 +91,23 @@ def build(dtype="float32"):
             layer.adapt_variance.assign(np.float32(STD).astype(dtype))
             layer.finalize_state()
             continue
+        if layer.name == "predictions":
+            continue
         depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
         for variable in layer.weights:
             variable.assign(seeded(layer.name, variable.name, tuple(variable.shape), depthwise).astype(dtype))
+    if name != "EfficientNetB0":
+        scale_residual_branches(model)
     return model
+
+
+def scale_residual_branches(model):
+    """Keeps the variance of a deep network from growing; why is in src/model/seeded.rs."""
+    for layer in model.layers:
+        if layer.name.endswith("_add"):
+            norm = model.get_layer(layer.name.removesuffix("_add") + "_project_bn")
+            norm.gamma.assign(norm.gamma * RESIDUAL_SCALE)
+            norm.beta.assign(norm.beta * RESIDUAL_SCALE)
 
 
 def stem_input(model):

@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use petrec::image::Recipe;
 use petrec::import::h5::{self, H5Options, import_h5};
 use petrec::import::onnx::{OnnxOptions, import_onnx};
-use petrec::model::{Architecture, Weights};
+use petrec::import::state_dict::{Format, StateDictOptions, import_state_dict};
+use petrec::model::{Architecture, Padding, Weights};
 use petrec::whole_file::WholeFile;
 
 use crate::check;
@@ -19,15 +20,15 @@ use crate::reference::Reference;
 /// What was typed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The ONNX model; its data file, if it has one, lies beside it
-    #[arg(long, value_name = "FILE", required_unless_present = "h5")]
-    onnx: Option<PathBuf>,
-    /// Keras' own weight file, in its official layout (.h5), with or without the classifier
-    #[arg(long, value_name = "FILE", conflicts_with = "onnx")]
-    h5: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// Which Keras' preprocessing the weights of --h5 get
-    #[arg(long, value_name = "VERSION", value_enum, default_value = "keras", conflicts_with = "onnx")]
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "keras", conflicts_with_all = ["onnx", "safetensors", "pth"])]
     preprocess: KerasRecipe,
+    /// How the network of --safetensors or --pth pads; timm's networks need it: tf_efficientnet_* have the tensors of
+    /// efficientnet_* [default: symmetric for torchvision's]
+    #[arg(long, value_name = "STYLE", value_enum, conflicts_with_all = ["onnx", "h5"])]
+    padding: Option<PaddingStyle>,
     /// The network that it must be [default: read from the file]
     #[arg(long, value_name = "NAME", value_parser = model_names())]
     model: Option<Architecture>,
@@ -42,6 +43,42 @@ pub(crate) struct Arguments {
     resize: Option<Resize>,
     #[command(flatten)]
     reference: Reference,
+}
+
+/// The file to read.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// The ONNX model; its data file, if it has one, lies beside it
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+    /// Keras' own weight file, in its official layout (.h5), with or without the classifier
+    #[arg(long, value_name = "FILE")]
+    h5: Option<PathBuf>,
+    /// A state dict of torchvision's or timm's network as .safetensors
+    #[arg(long, value_name = "FILE")]
+    safetensors: Option<PathBuf>,
+    /// The same as torch.save writes it (.pth, .pt)
+    #[arg(long, value_name = "FILE")]
+    pth: Option<PathBuf>,
+}
+
+/// [`Padding`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PaddingStyle {
+    /// As TensorFlow does, the odd pixel at the bottom and right: timm's tf_efficientnet_*
+    Same,
+    /// As PyTorch does, the same on every side: torchvision's, and timm's efficientnet_*
+    Symmetric,
+}
+
+impl From<PaddingStyle> for Padding {
+    fn from(style: PaddingStyle) -> Self {
+        match style {
+            PaddingStyle::Same => Self::Same,
+            PaddingStyle::Symmetric => Self::Symmetric,
+        }
+    }
 }
 
 /// [`Recipe`], as typed.
@@ -113,11 +150,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn import(arguments: &Arguments) -> Result<(&Path, Weights)> {
     let (architecture, license) = (arguments.model, arguments.license.clone());
     let resize = arguments.resize.map(Recipe::from);
-    if let Some(path) = &arguments.h5 {
+    let Source { onnx, h5, safetensors, pth } = &arguments.source;
+    if let Some(path) = h5 {
         let options = H5Options { architecture, license, resize, recipe: arguments.preprocess.into() };
         return Ok((path, import_h5(path, &options)?));
     }
-    let path = arguments.onnx.as_deref().context("no file was named")?;
+    let state_dict = match (safetensors, pth) {
+        (Some(path), _) => Some((path, Format::Safetensors)),
+        (_, Some(path)) => Some((path, Format::Pth)),
+        _ => None,
+    };
+    if let Some((path, format)) = state_dict {
+        let padding = arguments.padding.map(Padding::from);
+        let options = StateDictOptions { architecture, license, resize, padding };
+        return Ok((path, import_state_dict(path, format, &options)?));
+    }
+    let path = onnx.as_deref().context("no file was named")?;
     Ok((path, import_onnx(path, &OnnxOptions { architecture, license, resize })?))
 }
 

@@ -1,0 +1,83 @@
+//! The files that `tests/reference/make_exports.py` made.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use petrec::import::h5::{H5Options, import_h5};
+use petrec::model::{Weights, seeded_b0};
+use petrec::npy::Npy;
+
+use super::{assert_agrees, pictures};
+
+/// tf2onnx folds in float32 where we fold in float64: a product and a quotient, each rounded by 6e-8.
+const FOLDING: f32 = 5e-7;
+
+/// Every model that lies beside its features.
+fn models(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut models: Vec<_> = paths.filter(|path| features(path).is_file()).collect();
+    models.sort();
+    models
+}
+
+fn features(model: &Path) -> PathBuf {
+    model.with_added_extension("npy")
+}
+
+/// Whether every value is within `FOLDING` of the seeded one, in units of the largest of its tensor.
+fn assert_seeded(name: &str, weights: &Weights) {
+    let seeded = seeded_b0();
+    for conv in seeded.network().convolutions() {
+        let (ours, theirs) = (seeded.of(conv), weights.of(conv));
+        for (ours, theirs) in [(ours.0, theirs.0), (ours.1, theirs.1)] {
+            let largest = ours.values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() <= FOLDING * largest;
+            assert!(ours.values.iter().zip(&theirs.values).all(close), "{name}: {}", conv.name);
+        }
+    }
+}
+
+/// The folder, if there is one.
+fn folder() -> Option<PathBuf> {
+    let folder = env::var_os("PETREC_EXPORTS").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("skipped: PETREC_EXPORTS names no folder that tests/reference/make_exports.py filled");
+    }
+    folder
+}
+
+#[test]
+fn keras_3_s_own_layout_is_refused_with_the_way_out() {
+    let Some(folder) = folder() else { return };
+
+    let error = import_h5(&folder.join("keras-3.weights.h5"), &H5Options::default()).expect_err("must be refused");
+
+    assert!(error.to_string().contains("model.save('FILE.h5')"), "{error}");
+}
+
+#[test]
+fn every_export_gives_the_features_of_its_own_runtime() {
+    let Some(folder) = folder() else { return };
+    let photos = fs::read_to_string(folder.join("photos.txt")).expect("the list of photos");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
+    let pictures = pictures(photos.lines().map(|name| examples.join(name)));
+    let models = models(&folder);
+    assert!(!models.is_empty(), "{}: no models", folder.display());
+
+    for path in models {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let truth = Npy::read(&features(&path)).expect("the features");
+        let runtime = match () {
+            () if name.ends_with(".onnx") => "onnxruntime",
+            () if name.ends_with(".h5") => "Keras",
+            () => "torch",
+        };
+
+        let weights = assert_agrees(&path, &pictures, runtime, &truth);
+
+        if name.starts_with("efficientnet-b0.") {
+            assert_seeded(&name, &weights);
+        }
+    }
+}

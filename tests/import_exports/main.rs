@@ -1,0 +1,62 @@
+//! Model files of real exporters become features that agree with what the exporter's own runtime computes.
+//!
+//! Two folders are looked at: `../shared/reference`, and the one that PETREC_EXPORTS names, which
+//! `tests/reference/make_exports.py` fills. Each test prints its part of the table in `docs/weights.md`.
+#![cfg(all(feature = "import", feature = "cpu"))]
+
+mod damaged;
+mod exports;
+mod reference;
+#[path = "../common/shared.rs"]
+mod shared;
+
+use std::path::Path;
+
+use petrec::image::{Accept, Picture, load};
+use petrec::import::ImportError;
+use petrec::import::compare::{TOLERANCE, distances};
+use petrec::import::h5::{H5Options, import_h5};
+use petrec::import::onnx::{OnnxOptions, import_onnx};
+use petrec::import::state_dict::{Format, StateDictOptions, import_state_dict};
+use petrec::model::{Padding, Weights};
+use petrec::npy::Npy;
+
+/// Reads a model by the ending of its name.
+fn import(path: &Path) -> Result<Weights, ImportError> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("onnx") => import_onnx(path, &OnnxOptions::default()),
+        Some("h5") => import_h5(path, &H5Options::default()),
+        Some("safetensors") => import_state_dict(path, Format::Safetensors, &state_dict_options(path)),
+        Some("pth") => import_state_dict(path, Format::Pth, &state_dict_options(path)),
+        _ => panic!("{}: no importer for that ending", path.display()),
+    }
+}
+
+/// What somebody types for timm's networks.
+fn state_dict_options(path: &Path) -> StateDictOptions {
+    let is = |start: &str| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
+    let padding = match () {
+        () if is("tf_efficientnet_b0.timm") => Some(Padding::Same),
+        () if is("efficientnet_b0.timm") => Some(Padding::Symmetric),
+        () => None,
+    };
+    StateDictOptions { padding, ..StateDictOptions::default() }
+}
+
+fn pictures(paths: impl Iterator<Item = impl AsRef<Path>>) -> Vec<Picture> {
+    paths.map(|path| load(path.as_ref(), Accept::TensorFlow).expect("a good picture").picture).collect()
+}
+
+/// Imports a model and holds its features of `pictures` against those of its own runtime.
+fn assert_agrees(path: &Path, pictures: &[Picture], runtime: &str, reference: &Npy) -> Weights {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let weights = import(path).unwrap_or_else(|error| panic!("{error}"));
+
+    let distances = distances(&weights, pictures, reference).unwrap_or_else(|error| panic!("{name}: {error}"));
+
+    let worst = distances.into_iter().fold(0.0, f64::max);
+    let metadata = weights.metadata();
+    eprintln!("| `{name}` | {} | {:?} | {runtime} | {worst:.1e} |", metadata.source.exporter, metadata.padding);
+    assert!(worst <= TOLERANCE, "{name}: rel-l2 {worst:e}");
+    weights
+}
