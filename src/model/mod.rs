@@ -5,6 +5,7 @@
 
 mod architecture;
 mod batch_norm;
+mod classifier;
 mod config;
 pub(crate) mod keras;
 mod locate;
@@ -15,6 +16,7 @@ mod weights;
 
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use batch_norm::BatchNorm;
+pub use classifier::Classifier;
 pub use config::{Activation, Block, Convolution, Network, Padding, SqueezeExcite};
 pub use locate::{LocateError, locate};
 pub use metadata::{Metadata, Provenance};

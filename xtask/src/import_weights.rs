@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use petrec::image::Recipe;
-use petrec::import::h5::{self, H5Options, import_h5};
-use petrec::import::onnx::{OnnxOptions, import_onnx};
-use petrec::import::state_dict::{Format, StateDictOptions, import_state_dict};
+use petrec::import::Options;
+use petrec::import::h5::{self, import_h5};
+use petrec::import::onnx::import_onnx;
+use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::model::{Architecture, Padding, Weights};
 use petrec::whole_file::WholeFile;
 
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// The weights' licence, an SPDX expression such as Apache-2.0
     #[arg(long, value_name = "TEXT")]
     license: Option<String>,
+    /// Keep the classifier too, for 'petrec dump --stage logits'
+    #[arg(long)]
+    with_top: bool,
     /// How pictures get the network's size [default: the model's usual way]
     #[arg(long, value_name = "RECIPE")]
     resize: Option<Resize>,
@@ -148,25 +152,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Reads the file that was named.
 fn import(arguments: &Arguments) -> Result<(&Path, Weights)> {
-    let (architecture, license) = (arguments.model, arguments.license.clone());
-    let resize = arguments.resize.map(Recipe::from);
-    let Source { onnx, h5, safetensors, pth } = &arguments.source;
-    if let Some(path) = h5 {
-        let options = H5Options { architecture, license, resize, recipe: arguments.preprocess.into() };
-        return Ok((path, import_h5(path, &options)?));
-    }
-    let state_dict = match (safetensors, pth) {
-        (Some(path), _) => Some((path, Format::Safetensors)),
-        (_, Some(path)) => Some((path, Format::Pth)),
-        _ => None,
+    let options = Options {
+        architecture: arguments.model,
+        license: arguments.license.clone(),
+        resize: arguments.resize.map(Recipe::from),
+        with_top: arguments.with_top,
     };
-    if let Some((path, format)) = state_dict {
-        let padding = arguments.padding.map(Padding::from);
-        let options = StateDictOptions { architecture, license, resize, padding };
-        return Ok((path, import_state_dict(path, format, &options)?));
+    let padding = arguments.padding.map(Padding::from);
+    let Source { onnx, h5, safetensors, pth } = &arguments.source;
+    match (onnx, h5, safetensors, pth) {
+        (Some(path), ..) => Ok((path, import_onnx(path, &options)?)),
+        (_, Some(path), ..) => Ok((path, import_h5(path, arguments.preprocess.into(), &options)?)),
+        (_, _, Some(path), _) => Ok((path, import_state_dict(path, Format::Safetensors, padding, &options)?)),
+        (_, _, _, Some(path)) => Ok((path, import_state_dict(path, Format::Pth, padding, &options)?)),
+        _ => bail!("no file was named"),
     }
-    let path = onnx.as_deref().context("no file was named")?;
-    Ok((path, import_onnx(path, &OnnxOptions { architecture, license, resize })?))
 }
 
 /// Where petrec looks for an architecture's weights.
