@@ -67,7 +67,8 @@ impl Tensor {
     }
 
     /// A classifier's weight (classes x channels) and bias under the names of a weight file.
-    pub(crate) fn classifier(weight: Vec<f32>, bias: Vec<f32>) -> [(String, Self); 2] {
+    #[must_use]
+    pub fn classifier(weight: Vec<f32>, bias: Vec<f32>) -> [(String, Self); 2] {
         let classes = bias.len();
         let channels = weight.len().checked_div(classes).unwrap_or_default();
         let weight = Self::new(vec![classes, channels], weight);
