@@ -19,6 +19,7 @@ pub mod npy;
 mod number;
 pub mod parallel;
 mod paths;
+pub mod probe;
 pub mod report;
 pub mod tfrecord;
 pub mod validate;

@@ -59,6 +59,8 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Read records back: checksums, content, and all that the manifest says
     Verify(Verify),
+    /// Train a linear classifier on the features: how well it tells the classes apart, and which labels look wrong
+    Probe(Probe),
     /// Show what one stage makes of images: a hash and statistics of its values
     Dump(Dump),
 }
@@ -182,6 +184,19 @@ pub(super) struct Inspect {
     /// Record to show, counted from 0 through all files [default: the first]
     #[arg(long, value_name = "N")]
     pub(super) record: Option<u64>,
+    /// Print it all as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Probe {
+    /// Folder that 'petrec convert' has finished
+    #[arg(value_name = "OUT")]
+    pub(super) out: PathBuf,
+    /// Parts that are tested in turn; where the data set has splits, these are used instead
+    #[arg(long, value_name = "K", default_value = "5", value_parser = clap::value_parser!(u8).range(2..=100))]
+    pub(super) folds: u8,
     /// Print it all as JSON
     #[arg(long)]
     pub(super) json: bool,

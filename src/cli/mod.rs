@@ -15,6 +15,7 @@ mod dump;
 mod finalize;
 mod inspect;
 mod interrupt;
+mod probe;
 mod progress;
 mod size;
 mod validate;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Finalize(command) => finalize::run(command, &args.global),
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
+        Command::Probe(command) => probe::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
     };
     match outcome {

@@ -22,12 +22,20 @@ use crate::number::counted;
 
 /// The key of the images' own hash.
 const IMAGES: &str = "images";
+/// The key of the records' order, and its usual value.
+const ORDER: &str = "order";
+const SORTED: &str = "sorted";
 
 /// Everything that decides about the bytes, by the word that a person has for it: `pool` is `avg`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
 impl Fingerprint {
+    /// Whether the records are in the order of the data set, and not shuffled.
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.0.get(ORDER).is_some_and(|order| order == SORTED)
+    }
+
     /// The fingerprint of converting `dataset` like this.
     pub(super) fn new(dataset: &Dataset, weights: &Weights, options: &Options, plan: &Plan) -> Self {
         let accept = match options.policy.accept {
@@ -39,7 +47,7 @@ impl Fingerprint {
             Layout::PerImage => "per-image",
         };
         let order = match options.order {
-            Order::Sorted => "sorted".to_owned(),
+            Order::Sorted => SORTED.to_owned(),
             Order::Shuffled { seed } => format!("shuffled by seed {seed}"),
         };
         let division = options.division.as_ref();
@@ -56,7 +64,7 @@ impl Fingerprint {
             ("weights", weights.metadata().sha256.clone()),
             ("pool", pool_name(options.pool).to_owned()),
             ("layout", layout.to_owned()),
-            ("order", order),
+            (ORDER, order),
             ("split", division),
             ("tfds", options.tfds.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("index", if options.index { "yes" } else { "" }.to_owned()),

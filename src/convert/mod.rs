@@ -56,7 +56,8 @@ use record_files::{Form, RecordFiles};
 use worker::Worker;
 
 /// Name of the report in the output folder.
-const REPORT_NAME: &str = "petrec-report.json";
+/// Name of the report in the output folder, unless it goes elsewhere.
+pub(crate) const REPORT_NAME: &str = "petrec-report.json";
 
 /// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
 /// of that one stays, and `watch` hears of the other images only.

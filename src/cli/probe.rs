@@ -1,0 +1,88 @@
+//! `petrec probe`.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::Outcome;
+use super::args::{Global, Probe as Command};
+use crate::number::{counted, thousands};
+use crate::probe::{Method, Probe, Table};
+
+/// How many classes the table of confusion is printed for; with more only the accuracy of each is.
+const CLASSES_SHOWN: usize = 12;
+
+/// What came out, for machines.
+#[derive(Serialize)]
+struct Answer<'p> {
+    #[serde(flatten)]
+    probe: &'p Probe,
+    seconds: f64,
+}
+
+pub(super) fn run(command: &Command, global: &Global) -> anyhow::Result<Outcome> {
+    let start = Instant::now();
+    let threads = global.threads().get();
+    let table = Table::read(&command.out, threads)?;
+    let probe = Probe::run(&table, usize::from(command.folds), threads)?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let mut out = io::stdout().lock();
+    if command.json {
+        serde_json::to_writer_pretty(&mut out, &Answer { probe: &probe, seconds }).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        print(&mut out, &table, &probe, seconds)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn print(out: &mut impl Write, table: &Table, probe: &Probe, seconds: f64) -> io::Result<()> {
+    let (images, channels) = (counted(table.labels.len(), "image"), thousands(table.channels));
+    writeln!(out, "records   {images} of {} classes, {channels} channels", thousands(probe.classes.len()))?;
+    match &probe.method {
+        Method::Folds(folds) => {
+            writeln!(out, "tested    in {folds} folds, each by a classifier trained on the others")?;
+        }
+        Method::Split(name) => {
+            writeln!(out, "tested    {}, by a classifier trained on split '{name}'", counted(probe.tested, "image"))?;
+        }
+    }
+    let right: usize = (0..probe.classes.len()).map(|class| probe.confusion[class][class]).sum();
+    let (percent, tested) = (100.0 * probe.accuracy, thousands(probe.tested));
+    writeln!(out, "accuracy  {percent:.1} % ({} of {tested}), in {seconds:.1} s", thousands(right))?;
+    confusion(out, probe)?;
+    if probe.worst.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nmost confidently wrong; look whether the label is right")?;
+    let width = |names: &mut dyn Iterator<Item = &String>| names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let is = width(&mut probe.worst.iter().map(|mistake| &mistake.class));
+    let taken = width(&mut probe.worst.iter().map(|mistake| &mistake.predicted));
+    for mistake in &probe.worst {
+        let (margin, class, predicted) = (mistake.margin, &mistake.class, &mistake.predicted);
+        writeln!(out, "  {margin:4.2}  {class:is$} taken for {predicted:taken$}  {}", mistake.image)?;
+    }
+    Ok(())
+}
+
+/// Rows are the classes that images have, columns those that they were given.
+fn confusion(out: &mut impl Write, probe: &Probe) -> io::Result<()> {
+    let width = probe.classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
+    writeln!(out)?;
+    let is_shown = probe.classes.len() <= CLASSES_SHOWN;
+    if is_shown {
+        let columns: String = probe.classes.iter().map(|name| format!("  {name:>width$}")).collect();
+        writeln!(out, "{:width$}{columns}   taken for", "")?;
+    }
+    for (class, (name, row)) in probe.classes.iter().zip(&probe.confusion).enumerate() {
+        let total: usize = row.iter().sum();
+        let cells = match is_shown {
+            true => row.iter().map(|count| format!("  {:>width$}", thousands(*count))).collect(),
+            false => format!("  {} of {} right", thousands(row[class]), thousands(total)),
+        };
+        writeln!(out, "{name:width$}{cells}")?;
+    }
+    Ok(())
+}
