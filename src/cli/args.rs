@@ -61,6 +61,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Show what one stage makes of images: a hash and statistics of its values
     Dump(Dump),
+    /// List the networks and the weights that are here
+    Models(Models),
 }
 
 #[derive(Debug, clap::Args)]
@@ -216,6 +218,16 @@ pub(super) struct Dump {
     /// Also write each array to DIR/<stem>.npy
     #[arg(long, value_name = "DIR")]
     pub(super) npy: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Models {
+    /// List this weight file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Vec<PathBuf>,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Which files of a data set are taken.

@@ -15,6 +15,7 @@ mod dump;
 mod finalize;
 mod inspect;
 mod interrupt;
+mod models;
 mod progress;
 mod size;
 mod validate;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
+        Command::Models(command) => models::run(command),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -93,7 +93,12 @@ impl Weights {
     /// # Errors
     /// None in a program that was built from an undamaged tree.
     pub fn built_in_lite0() -> Result<Self, WeightsError> {
-        Self::from_bytes(LITE0, "built-in weights")
+        Self::from_bytes(Self::built_in_bytes(), "built-in weights")
+    }
+
+    /// The file that is built in.
+    pub(super) fn built_in_bytes() -> &'static [u8] {
+        LITE0
     }
 
     /// Reads a weight file.
