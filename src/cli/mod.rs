@@ -11,7 +11,14 @@
 
 mod args;
 mod convert;
+#[cfg(feature = "fetch")]
+pub mod download;
 mod dump;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(not(feature = "fetch"))]
+#[path = "no_fetch.rs"]
+mod fetch;
 mod finalize;
 mod inspect;
 mod interrupt;
@@ -67,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
-        Command::Models(command) => models::run(command),
+        Command::Models(command) => models::run(command, &args.global),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -2,13 +2,20 @@
 
 use std::io::{self, Write};
 
-use super::Outcome;
-use super::args::Models;
+use super::args::{Global, Models, ModelsTask};
+use super::{Outcome, fetch};
 use crate::dataset::one_line;
 use crate::model::{Architecture, Catalogue, Metadata, Model, Place, Preprocess, WeightFile};
 use crate::number::{bytes, shape, thousands};
 
-pub(super) fn run(command: &Models) -> anyhow::Result<Outcome> {
+pub(super) fn run(command: &Models, global: &Global) -> anyhow::Result<Outcome> {
+    match &command.task {
+        Some(ModelsTask::Fetch(command)) => fetch::run(command, global),
+        None => list(command),
+    }
+}
+
+fn list(command: &Models) -> anyhow::Result<Outcome> {
     let catalogue = Catalogue::look(&command.weights);
 
     let mut out = io::stdout().lock();

@@ -33,9 +33,9 @@ pub enum Place {
 pub enum LocateError {
     /// No weight file of that name where petrec looks.
     #[error(
-        "no weights for {architecture} (looked for {}): run 'cargo xtask import-weights --onnx FILE' in a clone of petrec, \
-         or use --model efficientnet-lite0, whose weights are built in",
-        looked(places)
+        "no weights for {architecture} (looked for {}): run {}, or use --model efficientnet-lite0, whose weights are built in",
+        looked(places),
+        ways_on(*architecture)
     )]
     Missing {
         /// The network that was asked for.
@@ -101,6 +101,18 @@ pub fn locate(architecture: Architecture) -> Result<Weights, LocateError> {
     match architecture {
         Architecture::EfficientNetLite0 => Ok(Weights::built_in_lite0()?),
         _ => Err(LocateError::Missing { architecture, places }),
+    }
+}
+
+/// The commands that bring weights, as far as this petrec has them. Keras publishes none for the Lite variants.
+fn ways_on(architecture: Architecture) -> String {
+    let import = "cargo xtask import-weights";
+    match architecture.is_lite() {
+        true => format!("'{import} --onnx FILE' in a clone of petrec"),
+        false if cfg!(feature = "fetch") => {
+            format!("'petrec models fetch {architecture}', or '{import} --onnx FILE' in a clone of petrec")
+        }
+        false => format!("'{import} --model {architecture}' in a clone of petrec"),
     }
 }
 

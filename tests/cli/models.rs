@@ -119,3 +119,14 @@ fn weights_in_the_users_folder_are_found_from_every_folder() {
 
     assert!(dump().ok().stdout.contains(" 240x240x3 "));
 }
+
+#[cfg(not(feature = "fetch"))]
+#[test]
+fn without_the_download_one_line_tells_how_to_get_the_weights() {
+    let user = User::new();
+
+    for args in [&["models", "fetch", "efficientnet-b0"][..], &["models", "fetch", "efficientnet-b0", "--url", "x"]] {
+        user.petrec(args)
+            .refused(1, &["cannot download efficientnet-b0", "cargo xtask import-weights", "--features fetch"]);
+    }
+}
