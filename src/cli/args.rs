@@ -323,6 +323,7 @@ pub(super) enum Stage {
     Resized,
     Input,
     Features,
+    Logits,
 }
 
 const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
@@ -332,8 +333,13 @@ const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-i
 const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
-const STAGES: &[(&str, Stage)] =
-    &[("pixels", Stage::Pixels), ("resized", Stage::Resized), ("input", Stage::Input), ("features", Stage::Features)];
+const STAGES: &[(&str, Stage)] = &[
+    ("pixels", Stage::Pixels),
+    ("resized", Stage::Resized),
+    ("input", Stage::Input),
+    ("features", Stage::Features),
+    ("logits", Stage::Logits),
+];
 
 /// A parser for one of a few words, which help and errors list.
 fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {

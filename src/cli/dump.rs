@@ -31,12 +31,16 @@ enum Values {
     Floats(Vec<f32>),
 }
 
+const NO_CLASSIFIER: &str = "these weights have no classifier: import them with 'cargo xtask import-weights --with-top', from a \
+    file that has one, or dump '--stage features'";
+
 /// How to get from a picture to the stage, with what that takes.
 enum Pipeline {
     Pixels,
     Resized(Recipe, usize),
     Input(Weights),
     Features(Weights),
+    Logits(Weights),
 }
 
 pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
@@ -110,6 +114,13 @@ impl Pipeline {
             },
             Stage::Input => Self::Input(weights(network)?),
             Stage::Features => Self::Features(weights(network)?),
+            Stage::Logits => {
+                let weights = weights(network)?;
+                if weights.classifier().is_none() {
+                    return Err(UsageError(NO_CLASSIFIER.into()).into());
+                }
+                Self::Logits(weights)
+            }
         })
     }
 
@@ -117,7 +128,7 @@ impl Pipeline {
     fn engines(&self, global: &Global) -> Result<Vec<Option<Box<dyn FeatureExtractor>>>, EngineError> {
         let threads = global.threads().get();
         match self {
-            Self::Features(weights) => {
+            Self::Features(weights) | Self::Logits(weights) => {
                 let engines = engine::open(global.backend, weights)?.forks(threads);
                 Ok(engines.into_iter().map(Some).collect())
             }
@@ -144,11 +155,17 @@ impl Pipeline {
                 let (side, input) = input(weights);
                 floats(&[side, side, 3], input)
             }
-            Self::Features(weights) => {
+            Self::Features(weights) | Self::Logits(weights) => {
                 let (side, input) = input(weights);
                 let engine = engine.expect("a pipeline to the features has engines");
                 let features = engine.extract(ImageBatch::new(side, input))?;
-                floats(&features.shape, features.data)
+                match (self, weights.classifier()) {
+                    (Self::Logits(_), Some(classifier)) => {
+                        let logits = classifier.logits(&features.data);
+                        floats(&[logits.len()], logits)
+                    }
+                    _ => floats(&features.shape, features.data),
+                }
             }
         })
     }

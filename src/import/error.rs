@@ -67,6 +67,14 @@ pub enum Refusal {
         /// What stopped the reader.
         problem: String,
     },
+    /// The classifier was asked for, and is not there or not one dense layer.
+    #[error(
+        "it has no classifier that petrec can take: {problem}; leave out --with-top, or save the model with its top"
+    )]
+    Classifier {
+        /// What was found instead.
+        problem: String,
+    },
     /// timm has the same tensors in networks that pad and normalise differently.
     #[error(
         "timm's efficientnet_* and tf_efficientnet_* have the same tensors; say which it is: --padding symmetric for \

@@ -10,11 +10,8 @@ use hdf5_pure::{AttrValue, DType, File, Group};
 use sha2::{Digest, Sha256};
 
 use super::matched::{Tensors, matched};
-use super::{ImportError, Refusal};
-use crate::image::resize;
-use crate::model::{
-    Architecture, BatchNorm, Convolution, Metadata, Network, Padding, Preprocess, Provenance, Tensor, Weights, keras,
-};
+use super::{ImportError, Options, Refusal};
+use crate::model::{BatchNorm, Convolution, Metadata, Network, Padding, Preprocess, Tensor, Weights, keras};
 
 /// What Keras feeds the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,42 +23,32 @@ pub enum Recipe {
     Keras25,
 }
 
-/// What the file itself cannot tell.
-#[derive(Clone, Debug, Default)]
-pub struct H5Options {
-    /// Which network it must be; without it the layers decide.
-    pub architecture: Option<Architecture>,
-    /// The weights' licence, an SPDX expression where one is known.
-    pub license: Option<String>,
-    /// How a picture gets the network's size; without it the architecture's usual way.
-    pub resize: Option<resize::Recipe>,
-    /// Which Keras' preprocessing.
-    pub recipe: Recipe,
-}
-
 /// Reads the weights of an architecture that petrec knows from Keras' HDF5 file, with or without its classifier.
 ///
 /// # Errors
 /// [`ImportError`] names the file and the first tensor that is damaged, missing or not what the architecture has in its
 /// place.
-pub fn import_h5(path: &Path, options: &H5Options) -> Result<Weights, ImportError> {
+pub fn import_h5(path: &Path, recipe: Recipe, options: &Options) -> Result<Weights, ImportError> {
     let bytes = fs::read(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
     let sha256 = crate::hex(&Sha256::digest(&bytes));
     let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
     let layers = Layers::open(bytes).map_err(refused)?;
-    let source = Provenance {
-        exporter: layers.exporter.clone(),
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        license: options.license.clone().unwrap_or_else(|| "unknown".into()),
-        sha256,
-    };
-    let (architecture, tensors) = matched(options.architecture, |_, network, tensors| layers.read(network, tensors))
-        .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
-    let mut preprocess = layers.preprocess(options.recipe).map_err(refused)?;
+    let source = options.provenance(path, layers.exporter.clone(), sha256);
+    let (architecture, mut tensors) =
+        matched(options.architecture, |_, network, tensors| layers.read(network, tensors))
+            .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
+    if options.with_top {
+        let channels = architecture.network().head.output;
+        tensors.extend(layers.classifier(channels).map_err(refused)?);
+    }
+    let mut preprocess = layers.preprocess(recipe).map_err(refused)?;
     preprocess.resize = options.resize.unwrap_or(preprocess.resize);
     Weights::new(Metadata::new(architecture, Padding::Same, preprocess, source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
 }
+
+/// Keras' name of the classifier.
+const PREDICTIONS: &str = "predictions";
 
 /// An open file.
 struct Layers {
@@ -130,6 +117,19 @@ impl Layers {
         };
         norm.fold(&mut weight, &mut bias);
         Ok((weight, bias))
+    }
+
+    fn classifier(&self, channels: usize) -> Result<[(String, Tensor); 2], Refusal> {
+        let bias = ["bias:0", "bias"].iter().find_map(|name| {
+            self.root.dataset(&format!("{PREDICTIONS}/{PREDICTIONS}/{name}")).and_then(|bias| bias.shape()).ok()
+        });
+        let classes = match bias.as_deref() {
+            Some(&[classes]) => usize::try_from(classes).unwrap_or(usize::MAX),
+            _ => return Err(Refusal::Classifier { problem: format!("no layer {PREDICTIONS} with a bias") }),
+        };
+        let kernel = self.variable(PREDICTIONS, ["kernel:0", "kernel"], &[channels, classes])?;
+        let weight = (0..classes).flat_map(|class| kernel.iter().skip(class).step_by(classes).copied()).collect();
+        Ok(Tensor::classifier(weight, self.variable(PREDICTIONS, ["bias:0", "bias"], &[classes])?))
     }
 
     /// A variable of a layer, by its name until Keras 2 and since Keras 3. Its shape is compared first, so that a hostile file

@@ -9,6 +9,8 @@ mod error;
 pub mod h5;
 mod matched;
 pub mod onnx;
+mod options;
 pub mod state_dict;
 
 pub use error::{ImportError, Refusal};
+pub use options::Options;

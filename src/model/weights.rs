@@ -1,7 +1,7 @@
 //! A weight file: safetensors that everybody can open, with one `petrec` entry of metadata that tells what it is.
 //!
 //! Promises: the same weights give the same bytes, a file that was cut or altered anywhere is refused by name, and a
-//! [`Weights`] value holds every tensor of its architecture's table in the right shape and nothing else.
+//! [`Weights`] value holds every tensor of its architecture's table in the right shape, perhaps a classifier, and nothing else.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::metadata::NO_CHECKSUM;
-use super::{Convolution, Metadata, Network};
+use super::{Classifier, Convolution, Metadata, Network, classifier};
 use crate::paths::folder_of;
 use crate::whole_file::WholeFile;
 
@@ -67,6 +67,15 @@ impl Tensor {
     #[must_use]
     pub fn new(shape: Vec<usize>, values: Vec<f32>) -> Self {
         Self { shape, values }
+    }
+
+    /// A classifier's weight (classes x channels) and bias under the names of a weight file.
+    #[must_use]
+    pub fn classifier(weight: Vec<f32>, bias: Vec<f32>) -> [(String, Self); 2] {
+        let classes = bias.len();
+        let channels = weight.len().checked_div(classes).unwrap_or_default();
+        let weight = Self::new(vec![classes, channels], weight);
+        [(classifier::WEIGHT.into(), weight), (classifier::BIAS.into(), Self::new(vec![classes], bias))]
     }
 }
 
@@ -195,6 +204,13 @@ impl Weights {
     pub fn of(&self, conv: &Convolution) -> (&Tensor, &Tensor) {
         (&self.tensors[&conv.weight_name()], &self.tensors[&conv.bias_name()])
     }
+
+    /// The layer behind the features, where the weights were imported with it.
+    #[must_use]
+    pub fn classifier(&self) -> Option<Classifier<'_>> {
+        let (weight, bias) = (self.tensors.get(classifier::WEIGHT)?, self.tensors.get(classifier::BIAS)?);
+        Some(Classifier { weight, bias })
+    }
 }
 
 /// SHA-256 of `bytes` with the first occurrence of `stored`, 64 characters, read as zeros.
@@ -213,27 +229,27 @@ fn checksum(bytes: &[u8], stored: &str) -> String {
 
 fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
     let refuse = |tensor: &str, problem: String| WeightsError::Tensor { tensor: tensor.into(), problem };
-    let mut expected = 0;
-    for conv in network.convolutions() {
-        let shapes = [(conv.weight_name(), conv.weight_shape().to_vec()), (conv.bias_name(), vec![conv.output])];
-        for (name, shape) in shapes {
-            expected += 1;
-            let tensor = tensors.get(&name).ok_or_else(|| refuse(&name, format!("missing, expected {shape:?}")))?;
-            if tensor.shape != shape || tensor.values.len() != shape.iter().product::<usize>() {
-                return Err(refuse(&name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
-            }
-            if !tensor.values.iter().all(|value| value.is_finite()) {
-                return Err(refuse(&name, "holds a value that is not finite".into()));
-            }
+    let mut shapes: Vec<(String, Vec<usize>)> = (network.convolutions())
+        .flat_map(|conv| [(conv.weight_name(), conv.weight_shape().to_vec()), (conv.bias_name(), vec![conv.output])])
+        .collect();
+    if let Some(tensor) = tensors.get(classifier::BIAS).or_else(|| tensors.get(classifier::WEIGHT)) {
+        let classes = tensor.shape.first().copied().unwrap_or_default();
+        shapes.push((classifier::WEIGHT.into(), vec![classes, network.head.output]));
+        shapes.push((classifier::BIAS.into(), vec![classes]));
+    }
+    for (name, shape) in &shapes {
+        let tensor = tensors.get(name).ok_or_else(|| refuse(name, format!("missing, expected {shape:?}")))?;
+        if tensor.shape != *shape || tensor.values.len() != shape.iter().product::<usize>() || shape.contains(&0) {
+            return Err(refuse(name, format!("has shape {:?}, expected {shape:?}", tensor.shape)));
+        }
+        if !tensor.values.iter().all(|value| value.is_finite()) {
+            return Err(refuse(name, "holds a value that is not finite".into()));
         }
     }
-    if tensors.len() != expected {
-        let known: Vec<_> = network.convolutions().flat_map(|c| [c.weight_name(), c.bias_name()]).collect();
-        if let Some(extra) = tensors.keys().find(|name| !known.contains(name)) {
-            return Err(refuse(extra, "is not part of this architecture".into()));
-        }
+    match tensors.keys().find(|name| !shapes.iter().any(|(known, _)| known == *name)) {
+        Some(extra) => Err(refuse(extra, "is not part of this architecture".into())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -265,6 +281,25 @@ mod tests {
             assert!(Weights::from_bytes(&damaged, "test").is_err(), "byte {at}");
         }
         assert!(Weights::from_bytes(&bytes[..bytes.len() - 1], "test").is_err());
+    }
+
+    #[test]
+    fn a_classifier_is_kept_if_it_fits_the_features() {
+        let with = |weight: usize, bias: usize| {
+            let Weights { metadata, mut tensors } = seeded_b0();
+            tensors.extend(Tensor::classifier(vec![0.5; weight], vec![0.25; bias]));
+            Weights::new(metadata, tensors)
+        };
+
+        let weights = with(3 * 1280, 3).expect("fits");
+        let read = Weights::from_bytes(&weights.to_bytes().expect("serialises"), "test").expect("reads back");
+
+        assert_eq!(read.classifier().expect("kept").weight.shape, [3, 1280]);
+        assert!(seeded_b0().classifier().is_none());
+        for (weight, bias) in [(3 * 1279, 3), (0, 0), (1280, 0)] {
+            let error = with(weight, bias).expect_err("does not fit").to_string();
+            assert!(error.starts_with("classifier.weight: has shape"), "{error}");
+        }
     }
 
     #[test]

@@ -35,6 +35,14 @@ fn a_line_tells_hash_shape_and_statistics_and_ends_in_the_path_as_typed() {
 }
 
 #[test]
+fn logits_of_weights_without_a_classifier_are_refused_with_the_way_out() {
+    let run = petrec(["dump", "--stage", "logits", "--model", "efficientnet-lite0", CAT]);
+
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("have no classifier") && run.stderr.contains("--with-top"), "{}", run.stderr);
+}
+
+#[test]
 fn a_rejected_image_is_one_line_on_stderr_and_the_others_still_print() {
     let run = petrec(["dump", "--stage", "pixels", "examples/photos/Cat/666.jpg", CAT]);
 

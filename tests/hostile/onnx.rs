@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use petrec::import::onnx::{OnnxOptions, import_onnx};
+use petrec::import::Options;
+use petrec::import::onnx::import_onnx;
 use tempfile::TempDir;
 
 /// The folder of the model, with a data file in it that is as long as EfficientNet's largest tensor.
@@ -19,7 +20,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 pub(crate) fn holds(data: &[u8]) {
     let path: PathBuf = FOLDER.path().join("model.onnx");
     fs::write(&path, data).expect("writable");
-    if let Ok(weights) = import_onnx(&path, &OnnxOptions::default()) {
+    if let Ok(weights) = import_onnx(&path, &Options::default()) {
         weights.to_bytes().expect("what was imported can be written");
     }
 }

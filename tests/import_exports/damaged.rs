@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use petrec::import::Options;
 use petrec::import::onnx::proto::{ModelProto, NodeProto, TensorProto};
 use prost::Message as _;
 use tempfile::TempDir;
@@ -107,7 +108,7 @@ fn each_damaged_file_is_refused_by_what_is_wrong() {
             fs::write(name(&path), &fs::read(name(&original)).expect("readable")[..left]).expect("writable");
         }
 
-        let message = import(&path).expect_err(expected).to_string();
+        let message = import(&path, &Options::default()).expect_err(expected).to_string();
 
         eprintln!("{message}\n");
         assert!(message.contains(expected), "{file}: {message}");

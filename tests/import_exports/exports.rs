@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use petrec::import::h5::{H5Options, import_h5};
+use petrec::engine::cpu::CpuExtractor;
+use petrec::engine::{FeatureExtractor as _, ImageBatch};
+use petrec::image::Picture;
+use petrec::import::Options;
+use petrec::import::compare::TOLERANCE;
 use petrec::model::{Weights, seeded_b0};
 use petrec::npy::Npy;
 
-use super::{assert_agrees, pictures};
+use super::{assert_agrees, import, pictures};
 
 /// tf2onnx folds in float32 where we fold in float64: a product and a quotient, each rounded by 6e-8.
 const FOLDING: f32 = 5e-7;
@@ -19,6 +23,12 @@ fn models(folder: &Path) -> Vec<PathBuf> {
     let mut models: Vec<_> = paths.filter(|path| features(path).is_file()).collect();
     models.sort();
     models
+}
+
+fn photos(folder: &Path) -> Vec<Picture> {
+    let names = fs::read_to_string(folder.join("photos.txt")).expect("the list of photos");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
+    pictures(names.lines().map(|name| examples.join(name)))
 }
 
 fn features(model: &Path) -> PathBuf {
@@ -51,17 +61,57 @@ fn folder() -> Option<PathBuf> {
 fn keras_3_s_own_layout_is_refused_with_the_way_out() {
     let Some(folder) = folder() else { return };
 
-    let error = import_h5(&folder.join("keras-3.weights.h5"), &H5Options::default()).expect_err("must be refused");
+    let error = import(&folder.join("keras-3.weights.h5"), &Options::default()).expect_err("must be refused");
 
     assert!(error.to_string().contains("model.save('FILE.h5')"), "{error}");
+}
+
+/// What the classifier gives each class, as its own runtime computes it: logits, or probabilities behind a softmax.
+fn classes(weights: &Weights, pictures: &[Picture], behind_softmax: bool) -> Vec<f64> {
+    let mut engine = CpuExtractor::new(weights).expect("the engine opens");
+    let side = weights.network().side;
+    let mut one = |picture: &Picture| {
+        let input = weights.metadata().preprocess.input(picture, side);
+        let feature = engine.extract(ImageBatch::new(side, input)).expect("the engine runs").data;
+        let logits = weights.classifier().expect("imported with its top").logits(&feature);
+        let logits = logits.into_iter().map(f64::from);
+        if !behind_softmax {
+            return logits.collect::<Vec<_>>();
+        }
+        let sum: f64 = logits.clone().map(f64::exp).sum();
+        logits.map(|logit| logit.exp() / sum).collect()
+    };
+    pictures.iter().flat_map(&mut one).collect()
+}
+
+#[test]
+fn every_classifier_that_came_along_gives_what_its_own_runtime_gives() {
+    let Some(folder) = folder() else { return };
+    let pictures = photos(&folder);
+    let with_top = Options { with_top: true, ..Options::default() };
+    let mut tops = 0;
+    for path in models(&folder) {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let Ok(truth) = Npy::read(&path.with_added_extension("top.npy")) else { continue };
+        let weights = import(&path, &with_top).unwrap_or_else(|error| panic!("{error}"));
+
+        let ours = classes(&weights, &pictures, name.contains("keras") || name.contains("tf2onnx"));
+
+        let square = ours.iter().zip(&truth.values).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        let rel_l2 = (square / truth.values.iter().map(|value| value * value).sum::<f64>()).sqrt();
+        eprintln!("| `{name}`, classes | {rel_l2:.1e} |");
+        assert!(ours.len() == truth.values.len() && rel_l2 <= TOLERANCE, "{name}: rel-l2 {rel_l2:e}");
+        let read = Weights::from_bytes(&weights.to_bytes().expect("serialises"), "written").expect("reads back");
+        assert_eq!(read.classifier().expect("kept").weight, weights.classifier().expect("there").weight);
+        tops += 1;
+    }
+    assert!(tops > 0, "{}: no model with its top", folder.display());
 }
 
 #[test]
 fn every_export_gives_the_features_of_its_own_runtime() {
     let Some(folder) = folder() else { return };
-    let photos = fs::read_to_string(folder.join("photos.txt")).expect("the list of photos");
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photos");
-    let pictures = pictures(photos.lines().map(|name| examples.join(name)));
+    let pictures = photos(&folder);
     let models = models(&folder);
     assert!(!models.is_empty(), "{}: no models", folder.display());
 

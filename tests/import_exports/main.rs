@@ -13,34 +13,29 @@ mod shared;
 use std::path::Path;
 
 use petrec::image::{Accept, Picture, load};
-use petrec::import::ImportError;
 use petrec::import::compare::{TOLERANCE, distances};
-use petrec::import::h5::{H5Options, import_h5};
-use petrec::import::onnx::{OnnxOptions, import_onnx};
-use petrec::import::state_dict::{Format, StateDictOptions, import_state_dict};
+use petrec::import::h5::{Recipe, import_h5};
+use petrec::import::onnx::import_onnx;
+use petrec::import::state_dict::{Format, import_state_dict};
+use petrec::import::{ImportError, Options};
 use petrec::model::{Padding, Weights};
 use petrec::npy::Npy;
 
 /// Reads a model by the ending of its name.
-fn import(path: &Path) -> Result<Weights, ImportError> {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("onnx") => import_onnx(path, &OnnxOptions::default()),
-        Some("h5") => import_h5(path, &H5Options::default()),
-        Some("safetensors") => import_state_dict(path, Format::Safetensors, &state_dict_options(path)),
-        Some("pth") => import_state_dict(path, Format::Pth, &state_dict_options(path)),
-        _ => panic!("{}: no importer for that ending", path.display()),
-    }
-}
-
-/// What somebody types for timm's networks.
-fn state_dict_options(path: &Path) -> StateDictOptions {
+fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {
     let is = |start: &str| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
     let padding = match () {
         () if is("tf_efficientnet_b0.timm") => Some(Padding::Same),
         () if is("efficientnet_b0.timm") => Some(Padding::Symmetric),
         () => None,
     };
-    StateDictOptions { padding, ..StateDictOptions::default() }
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("onnx") => import_onnx(path, options),
+        Some("h5") => import_h5(path, Recipe::Today, options),
+        Some("safetensors") => import_state_dict(path, Format::Safetensors, padding, options),
+        Some("pth") => import_state_dict(path, Format::Pth, padding, options),
+        _ => panic!("{}: no importer for that ending", path.display()),
+    }
 }
 
 fn pictures(paths: impl Iterator<Item = impl AsRef<Path>>) -> Vec<Picture> {
@@ -50,7 +45,7 @@ fn pictures(paths: impl Iterator<Item = impl AsRef<Path>>) -> Vec<Picture> {
 /// Imports a model and holds its features of `pictures` against those of its own runtime.
 fn assert_agrees(path: &Path, pictures: &[Picture], runtime: &str, reference: &Npy) -> Weights {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let weights = import(path).unwrap_or_else(|error| panic!("{error}"));
+    let weights = import(path, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
 
     let distances = distances(&weights, pictures, reference).unwrap_or_else(|error| panic!("{name}: {error}"));
 

@@ -7,7 +7,8 @@ mod shared;
 use std::fs;
 use std::path::PathBuf;
 
-use petrec::import::h5::{H5Options, Recipe, import_h5};
+use petrec::import::Options;
+use petrec::import::h5::{Recipe, import_h5};
 use petrec::model::{Architecture, Padding, Preprocess, seeded_b0};
 
 /// The seeded B0 as Keras saved it.
@@ -21,11 +22,11 @@ fn position(bytes: &[u8], needle: &[u8]) -> usize {
 }
 
 /// What the importer says to altered bytes.
-fn refusal(bytes: &[u8], options: &H5Options) -> String {
+fn refusal(bytes: &[u8], options: &Options) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("altered.h5");
     fs::write(&path, bytes).expect("writable");
-    import_h5(&path, options).expect_err("must be refused").to_string()
+    import_h5(&path, Recipe::Today, options).expect_err("must be refused").to_string()
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn keras_file_holds_the_seeded_weights_exactly() {
     let Some(path) = seeded_file() else { return };
     let seeded = seeded_b0();
 
-    let imported = import_h5(&path, &H5Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let imported = import_h5(&path, Recipe::Today, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
 
     for conv in seeded.network().convolutions() {
         assert!(imported.of(conv) == seeded.of(conv), "{}", conv.name);
@@ -47,9 +48,8 @@ fn keras_file_holds_the_seeded_weights_exactly() {
 #[test]
 fn the_preprocessing_of_keras_2_5_lacks_the_last_factor() {
     let Some(path) = seeded_file() else { return };
-    let options = H5Options { recipe: Recipe::Keras25, ..H5Options::default() };
 
-    let imported = import_h5(&path, &options).unwrap_or_else(|error| panic!("{error}"));
+    let imported = import_h5(&path, Recipe::Keras25, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
 
     let mut values = [255.0, 0.0, 51.0];
     imported.metadata().preprocess.normalise(&mut values);
@@ -64,9 +64,9 @@ fn the_preprocessing_of_keras_2_5_lacks_the_last_factor() {
 fn what_is_not_the_network_is_refused_by_name() {
     let Some(path) = seeded_file() else { return };
     let bytes = fs::read(path).expect("readable");
-    let any = H5Options::default();
+    let any = Options::default();
 
-    let b1 = H5Options { architecture: Some(Architecture::EfficientNetB1), ..H5Options::default() };
+    let b1 = Options { architecture: Some(Architecture::EfficientNetB1), ..Options::default() };
     let other = refusal(&bytes, &b1);
     assert!(other.contains("not efficientnet-b1") && other.contains("block1b"), "{other}");
 
@@ -90,6 +90,6 @@ fn a_file_cut_anywhere_is_refused_without_a_panic() {
     let bytes = fs::read(path).expect("readable");
 
     for length in (0..bytes.len()).step_by(bytes.len() / 12 + 1) {
-        refusal(&bytes[..length], &H5Options::default());
+        refusal(&bytes[..length], &Options::default());
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::shared::shared;
-use petrec::import::onnx::{OnnxOptions, import_onnx};
+use petrec::import::Options;
+use petrec::import::onnx::import_onnx;
 use petrec::model::{Architecture, Padding, Preprocess, Tensor, Weights, seeded_b0};
 
 /// The ONNX file of that name.
@@ -12,7 +13,7 @@ fn onnx(name: &str) -> Option<PathBuf> {
 }
 
 fn import(path: &Path) -> Weights {
-    let options = OnnxOptions { license: Some("Apache-2.0".into()), ..OnnxOptions::default() };
+    let options = Options { license: Some("Apache-2.0".into()), ..Options::default() };
     import_onnx(path, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 

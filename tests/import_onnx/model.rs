@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use petrec::import::ImportError;
+use petrec::import::Options;
+use petrec::import::onnx::import_onnx;
 use petrec::import::onnx::proto::{
     AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use petrec::import::onnx::{OnnxOptions, import_onnx};
 use petrec::model::{Activation, Convolution, Network, Weights};
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -189,8 +190,12 @@ impl Model {
 
     /// Imports the model as it is now.
     pub(crate) fn import(&self) -> Result<Weights, ImportError> {
+        self.import_as(&Options::default())
+    }
+
+    pub(crate) fn import_as(&self, options: &Options) -> Result<Weights, ImportError> {
         let folder = TempDir::new().expect("a temporary folder");
-        import_onnx(&self.save(folder.path()), &OnnxOptions::default())
+        import_onnx(&self.save(folder.path()), options)
     }
 
     /// The message with which the model is refused; it must hold every one of `parts`.

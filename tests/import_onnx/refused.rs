@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use petrec::import::Options;
+use petrec::import::onnx::import_onnx;
 use petrec::import::onnx::proto::{StringStringEntryProto, TensorProto};
-use petrec::import::onnx::{OnnxOptions, import_onnx};
 use petrec::model::{Architecture, seeded_b0};
 use prost::Message as _;
 use tempfile::TempDir;
@@ -153,7 +154,7 @@ fn an_input_that_is_not_square_is_named() {
 fn the_wrong_model_name_is_refused() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = b0().save(folder.path());
-    let options = OnnxOptions { architecture: Some(Architecture::EfficientNetLite0), ..OnnxOptions::default() };
+    let options = Options { architecture: Some(Architecture::EfficientNetLite0), ..Options::default() };
 
     let message = import_onnx(&path, &options).expect_err("must be refused").to_string();
 
@@ -221,7 +222,7 @@ fn external_data_stays_in_the_models_folder() {
         tensor.data_location = TensorProto::EXTERNAL;
         tensor.external_data = vec![entry("location", location), entry("offset", offset), entry("length", "128")];
 
-        let message = import_onnx(&model.save(&folder), &OnnxOptions::default()).expect_err(location).to_string();
+        let message = import_onnx(&model.save(&folder), &Options::default()).expect_err(location).to_string();
 
         assert!(message.contains(r#"tensor "stem.bias""#) && message.contains(expected), "{location}: {message}");
     }
@@ -234,12 +235,12 @@ fn a_file_that_is_no_onnx_model_is_refused() {
     for content in [b"".as_slice(), b"not a model\n", b"\x89HDF\r\n\x1a\n", &[0xff; 64]] {
         fs::write(&path, content).expect("writable");
 
-        let message = import_onnx(&path, &OnnxOptions::default()).expect_err("must be refused").to_string();
+        let message = import_onnx(&path, &Options::default()).expect_err("must be refused").to_string();
 
         assert!(message.contains("not a whole ONNX model"), "{message}");
     }
-    assert!(import_onnx(folder.path(), &OnnxOptions::default()).is_err());
-    assert!(import_onnx(&folder.path().join("absent.onnx"), &OnnxOptions::default()).is_err());
+    assert!(import_onnx(folder.path(), &Options::default()).is_err());
+    assert!(import_onnx(&folder.path().join("absent.onnx"), &Options::default()).is_err());
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn a_cut_off_file_is_refused_wherever_it_was_cut() {
     for length in (1..20).map(|part| whole.len() * part / 20).chain([1, 100, whole.len() - 1]) {
         fs::write(&path, &whole[..length]).expect("writable");
 
-        let message = import_onnx(&path, &OnnxOptions::default()).expect_err("must be refused").to_string();
+        let message = import_onnx(&path, &Options::default()).expect_err("must be refused").to_string();
 
         assert!(message.contains("not a whole ONNX model"), "{length}: {message}");
     }
@@ -269,6 +270,6 @@ fn no_flipped_bit_in_the_graph_makes_it_panic() {
         damaged[at * whole.len() / 2000] ^= 1 << (at % 8);
         fs::write(&path, damaged).expect("writable");
 
-        assert!(import_onnx(&path, &OnnxOptions::default()).is_err());
+        assert!(import_onnx(&path, &Options::default()).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! The same network as different exporters write it: always the same weights.
 
+use petrec::import::Options;
+use petrec::import::onnx::import_onnx;
 use petrec::import::onnx::proto::{AttributeProto, StringStringEntryProto, TensorProto};
-use petrec::import::onnx::{OnnxOptions, import_onnx};
 use petrec::model::{Padding, Preprocess, Weights, seeded_b0};
 use sha2::{Digest as _, Sha256};
 use std::fs;
@@ -186,6 +187,32 @@ fn a_classifier_behind_the_features_is_ignored() {
 }
 
 #[test]
+fn a_classifier_comes_along_where_it_is_asked_for() {
+    let with_top = Options { with_top: true, ..Options::default() };
+    let mut model = Model::new(&seeded_b0());
+    let without = model.import_as(&with_top).expect_err("there is none").to_string();
+    let columns: Vec<f32> = (0..2560u16).map(f32::from).collect();
+    model.floats("classes", &[1280, 2], &columns);
+    model.floats("offsets", &[2], &[3.0, 4.0]);
+    let mean = model.node("GlobalAveragePool", "mean", &["head/swish"]);
+    let flat = model.node("Flatten", "flat", &[&mean]);
+    let product = model.node("MatMul", "product", &[&flat, "classes"]);
+    let logits = model.node("Add", "logits", &[&product, "offsets"]);
+    model.graph().output[0].name = model.node("Softmax", "probabilities", &[&logits]);
+
+    let imported = model.import_as(&with_top).expect("imports");
+
+    let classifier = imported.classifier().expect("came along");
+    let rows: Vec<f32> = columns.iter().step_by(2).chain(columns.iter().skip(1).step_by(2)).copied().collect();
+    assert_eq!((classifier.weight.shape.as_slice(), &classifier.weight.values), ([2, 1280].as_slice(), &rows));
+    assert_eq!(classifier.bias.values, [3.0, 4.0]);
+    assert!(without.contains("nothing takes the mean of the features; leave out --with-top"), "{without}");
+    model.at("product").op_type = "Max".into();
+    let other = model.import_as(&with_top).expect_err("no dense layer").to_string();
+    assert!(other.contains("it follows the mean of the features, expected a dense layer with 1280 inputs"), "{other}");
+}
+
+#[test]
 fn external_data_is_read_and_hashed_with_the_model() {
     let seeded = seeded_b0();
     let mut model = Model::new(&seeded);
@@ -204,7 +231,7 @@ fn external_data_is_read_and_hashed_with_the_model() {
     let path = model.save(folder.path());
     fs::write(folder.path().join("weights.data"), &data).expect("writable");
 
-    let imported = import_onnx(&path, &OnnxOptions::default()).expect("imports");
+    let imported = import_onnx(&path, &Options::default()).expect("imports");
 
     assert_same(&imported, &seeded);
     let both = [fs::read(&path).expect("readable"), data].concat();

@@ -10,6 +10,7 @@ Written to OUT:
 
     <network>.<whatever>.<onnx|h5|pth|safetensors>    a model
     <the model's name>.npy                            its features of the photos, (photos, height, width, channels) float32
+    <the model's name>.top.npy                        what its classifier makes of them, if it has one, (photos, classes)
     photos.txt                                        the photos, relative to `examples/photos`
     resized.npy                                       what TensorFlow makes of them, (photos, 224, 224, 3) in 0..255
 
@@ -73,8 +74,17 @@ def keras_exports(out, pictures):
             )
             save_features(file, onnxruntime_features(file, pictures))
 
-    features = np.concatenate([model(pictures[i : i + 1], training=False) for i in range(len(pictures))])
+    def run(network):
+        return np.concatenate([network(pictures[i : i + 1], training=False) for i in range(len(pictures))])
+
+    features = run(model)
     with_top = seeded_b0.build(include_top=True)
+    classes = run(with_top)
+    file = out / "efficientnet-b0.tf2onnx-top-op17.onnx"
+    whole = tf.function(lambda image: with_top(image, training=False), input_signature=[spec])
+    tf2onnx.convert.from_function(whole, input_signature=[spec], opset=17, output_path=str(file))
+    save_features(file, features)
+    np.save(f"{file}.top.npy", classes)
     for file, save in (
         ("keras-notop-legacy.h5", lambda path: save_legacy(legacy_h5_format, model, path)),
         ("keras-top-legacy.h5", lambda path: save_legacy(legacy_h5_format, with_top, path)),
@@ -83,6 +93,8 @@ def keras_exports(out, pictures):
         file = out / f"efficientnet-b0.{file}"
         save(file)
         save_features(file, features)
+        if "notop" not in file.name:
+            np.save(f"{file}.top.npy", classes)
     # petrec must refuse this one: it has no names of layers.
     model.save_weights(out / "keras-3.weights.h5")
 
@@ -124,11 +136,13 @@ def torch_exports(out, pictures):
         model = randomised(make().eval())
         state, network = model.state_dict(), features_of(model).eval()
         with torch.no_grad():
-            expected = network(batch).numpy()
+            expected, logits = network(batch).numpy(), model(batch).numpy()
         torch.save(state, out / f"{name}.pth")
-        save_features(out / f"{name}.pth", expected)
         safetensors.torch.save_file(state, out / f"{name}.safetensors")
-        save_features(out / f"{name}.safetensors", expected)
+        torch.onnx.export(model, batch[:1], out / f"{name}.logits.onnx", dynamo=True, input_names=["image"])
+        for ending in ("pth", "safetensors", "logits.onnx"):
+            save_features(out / f"{name}.{ending}", expected)
+            np.save(out / f"{name}.{ending}.top.npy", logits)
         for exporter, dynamo in (("legacy", False), ("dynamo", True)):
             if name.startswith("tf_") and not dynamo:
                 continue  # its padding is computed from the sizes of maps, which petrec does not follow

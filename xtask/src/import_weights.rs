@@ -8,9 +8,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use petrec::cli::download::Download;
 use petrec::image::Recipe;
-use petrec::import::h5::{self, H5Options, import_h5};
-use petrec::import::onnx::{OnnxOptions, import_onnx};
-use petrec::import::state_dict::{Format, StateDictOptions, import_state_dict};
+use petrec::import::Options;
+use petrec::import::h5::{self, import_h5};
+use petrec::import::onnx::import_onnx;
+use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::model::{Architecture, Padding, Weights};
 
 use crate::reference::Reference;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// The weights' licence, an SPDX expression such as Apache-2.0
     #[arg(long, value_name = "TEXT")]
     license: Option<String>,
+    /// Keep the classifier too, for 'petrec dump --stage logits'
+    #[arg(long)]
+    with_top: bool,
     /// How pictures get the network's size [default: the model's usual way]
     #[arg(long, value_name = "RECIPE")]
     resize: Option<Resize>,
@@ -149,28 +153,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Reads the file that was named, or else Keras' own.
 fn import(arguments: &Arguments) -> Result<(PathBuf, Weights)> {
-    let (architecture, license) = (arguments.model, arguments.license.clone());
-    let resize = arguments.resize.map(Recipe::from);
+    let options = Options {
+        architecture: arguments.model,
+        license: arguments.license.clone(),
+        resize: arguments.resize.map(Recipe::from),
+        with_top: arguments.with_top,
+    };
+    let padding = arguments.padding.map(Padding::from);
     let Source { onnx, h5, safetensors, pth } = &arguments.source;
-    if let Some(path) = onnx {
-        return Ok((path.clone(), import_onnx(path, &OnnxOptions { architecture, license, resize })?));
-    }
-    let state_dict = match (safetensors, pth) {
-        (Some(path), _) => Some((path, Format::Safetensors)),
-        (_, Some(path)) => Some((path, Format::Pth)),
-        _ => None,
+    let named = [onnx, h5, safetensors, pth].into_iter().flatten().next();
+    let path = named.map_or_else(|| download(arguments), |path| Ok(path.clone()))?;
+    let weights = match (onnx, safetensors, pth) {
+        (Some(_), ..) => import_onnx(&path, &options)?,
+        (_, Some(_), _) => import_state_dict(&path, Format::Safetensors, padding, &options)?,
+        (_, _, Some(_)) => import_state_dict(&path, Format::Pth, padding, &options)?,
+        _ => import_h5(&path, arguments.preprocess.into(), &options)?,
     };
-    if let Some((path, format)) = state_dict {
-        let padding = arguments.padding.map(Padding::from);
-        let options = StateDictOptions { architecture, license, resize, padding };
-        return Ok((path.clone(), import_state_dict(path, format, &options)?));
-    }
-    let path = match h5 {
-        Some(path) => path.clone(),
-        None => download(arguments)?,
-    };
-    let options = H5Options { architecture, license, resize, recipe: arguments.preprocess.into() };
-    let weights = import_h5(&path, &options)?;
     Ok((path, weights))
 }
 

@@ -7,6 +7,7 @@
 
 mod affine;
 mod array;
+mod classifier;
 mod file;
 mod fold;
 mod front;
@@ -22,45 +23,35 @@ mod walk;
 
 use std::path::Path;
 
+use self::classifier::{Dense, classifier};
 use self::file::ModelFile;
 use self::graph::Graph;
 use self::proto::ModelProto;
-use super::{ImportError, Refusal};
-use crate::image::resize::Recipe;
-use crate::model::{Architecture, Metadata, Provenance, Weights};
-
-/// What the file itself cannot tell.
-#[derive(Clone, Debug, Default)]
-pub struct OnnxOptions {
-    /// Which network it must be; without it the graph decides.
-    pub architecture: Option<Architecture>,
-    /// The weights' licence, an SPDX expression where one is known.
-    pub license: Option<String>,
-    /// How a picture gets the network's size; without it the architecture's usual way.
-    pub resize: Option<Recipe>,
-}
+use super::{ImportError, Options, Refusal};
+use crate::model::{Architecture, Metadata, Tensor, Weights};
 
 /// Reads the weights of an architecture that petrec knows from an ONNX file and the data file beside it, if it has one.
 ///
 /// # Errors
 /// [`ImportError`] names the file and the first node or tensor that is damaged, missing or not what the architecture
 /// has in its place.
-pub fn import_onnx(path: &Path, options: &OnnxOptions) -> Result<Weights, ImportError> {
+pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportError> {
     let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
     let ModelFile { mut model, external, sha256, size } = ModelFile::read(path)?;
-    let source = Provenance {
-        exporter: exporter(&model),
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        license: options.license.clone().unwrap_or_else(|| "unknown".into()),
-        sha256,
-    };
+    let source = options.provenance(path, exporter(&model), sha256);
     let proto = model.graph.take().ok_or_else(|| refused(Refusal::Damaged { problem: "it holds no graph".into() }))?;
     // Folding may make as many values as the file has bytes, and what a few small shapes need.
     let graph = Graph::new(proto, external, size.saturating_add(1 << 16)).map_err(refused)?;
 
     let (architecture, found) = matched(&graph, options.architecture)
         .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
-    let tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
+    let mut tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
+    if options.with_top {
+        let (features, axes) = &found.features;
+        let channels = architecture.network().head.output;
+        let Dense { weight, bias } = classifier(&graph, features, axes, channels).map_err(refused)?;
+        tensors.extend(Tensor::classifier(weight, bias));
+    }
     let mut preprocess = recipe::recipe(&found.front, architecture, found.padding)
         .map_err(|problem| refused(Refusal::Damaged { problem }))?;
     preprocess.resize = options.resize.unwrap_or(preprocess.resize);

@@ -54,6 +54,11 @@ impl Pooled {
         self.shape == [BATCH, self.channels, 1, 1]
     }
 
+    /// Whether a dense layer can take it.
+    pub(super) fn is_flat(&self) -> bool {
+        self.shape == [BATCH, self.channels]
+    }
+
     /// Applies a node that only changes the shape; false where it is nothing of the kind.
     pub(super) fn apply(&mut self, graph: &Graph, node: &NodeProto) -> Result<bool, Refusal> {
         let shape = match node.op() {
@@ -61,6 +66,7 @@ impl Pooled {
             "Unsqueeze" => integers(graph, node, 1, "axes")?.and_then(|axes| unsqueezed(&self.shape, &axes)),
             "Transpose" => (node.ints("perm").and_then(|perm| permutation(perm, self.shape.len())))
                 .map(|perm| perm.iter().map(|&axis| self.shape[axis]).collect()),
+            "Flatten" => (node.int("axis").unwrap_or(1) == 1).then(|| vec![BATCH, self.channels]),
             "Reshape" => integers(graph, node, 1, "shape")?.and_then(|target| self.reshaped(&target)),
             _ => return Ok(false),
         };

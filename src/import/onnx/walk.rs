@@ -34,6 +34,8 @@ pub(super) struct Match<'g> {
     pub(super) padding: Padding,
     /// What the graph does to the picture first, per RGB channel.
     pub(super) front: Affine,
+    /// The value that holds the features, and which of N, C, H, W each of its axes is.
+    pub(super) features: (&'g str, Vec<usize>),
 }
 
 /// How far a walk came and what ended it.
@@ -57,7 +59,10 @@ pub(super) fn walk<'g>(graph: &'g Graph, network: &Network) -> Result<Match<'g>,
         style: Style::default(),
     };
     match walk.network(network) {
-        Ok(front) => Ok(Match { convolutions: walk.found, padding: walk.style.padding(), front }),
+        Ok((front, axes)) => {
+            let (padding, features) = (walk.style.padding(), (walk.value, axes));
+            Ok(Match { convolutions: walk.found, padding, front, features })
+        }
         Err(refusal) => Err(Mismatch { agreed: walk.agreed, refusal }),
     }
 }
@@ -77,7 +82,8 @@ struct Walk<'g> {
 }
 
 impl<'g> Walk<'g> {
-    fn network(&mut self, network: &Network) -> Result<Affine, Refusal> {
+    /// Preprocessing, and the axes of the features.
+    fn network(&mut self, network: &Network) -> Result<(Affine, Vec<usize>), Refusal> {
         let front = Front::read(self.graph, network)?;
         (self.value, self.side) = (front.value, front.side);
         self.convolution(&network.stem)?;
@@ -87,9 +93,9 @@ impl<'g> Walk<'g> {
         }
         self.convolution(&network.head)?;
         self.activation(network.activation, &network.head)?;
-        self.end()?;
+        let axes = self.end()?;
         check_side(self.graph, front.side, network)?;
-        Ok(front.affine)
+        Ok((front.affine, axes))
     }
 
     fn block(&mut self, block: &Block, activation: Activation) -> Result<(), Refusal> {
@@ -246,14 +252,16 @@ impl<'g> Walk<'g> {
     }
 
     /// Behind the features comes nothing, a change of layout, or a classifier that starts with their mean.
-    fn end(&mut self) -> Result<(), Refusal> {
+    fn end(&mut self) -> Result<Vec<usize>, Refusal> {
+        let mut axes: Vec<usize> = (0..RANK).collect();
         while let Some(node) = self.only_use().filter(|node| node.op() == "Transpose") {
+            axes = transposed(&axes, node)?;
             self.pass(node);
         }
         let is_classifier = |node: &NodeProto| matches!(node.op(), "GlobalAveragePool" | "ReduceMean");
         match self.graph.consumers(self.value).find(|node| !is_classifier(node)) {
             Some(node) => Err(node.refuse("it follows the features", "the end or a classifier on their mean")),
-            None => Ok(()),
+            None => Ok(axes),
         }
     }
 

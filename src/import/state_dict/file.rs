@@ -36,6 +36,14 @@ impl<'b> File<'b> {
         names
     }
 
+    /// A tensor's shape, if there is one of that name.
+    pub(super) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        match self {
+            Self::Safetensors(file) => file.tensor(name).ok().map(|view| view.shape().to_vec()),
+            Self::Pth(file) => file.get(name).map(|tensor| tensor.shape().to_vec()),
+        }
+    }
+
     /// A tensor's values. Its shape is compared first, so that a hostile file cannot ask for more memory.
     pub(super) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Refusal> {
         let missing = || refuse(name, format!("not in the file, expected float32 of shape {shape:?}"));

@@ -16,9 +16,8 @@ use sha2::{Digest, Sha256};
 use self::file::File;
 use self::names::{Names, Naming};
 use super::matched::{Tensors, matched};
-use super::{ImportError, Refusal};
-use crate::image::resize::Recipe;
-use crate::model::{Architecture, BatchNorm, Metadata, Network, Padding, Preprocess, Provenance, Tensor, Weights};
+use super::{ImportError, Options, Refusal};
+use crate::model::{Architecture, BatchNorm, Metadata, Network, Padding, Preprocess, Tensor, Weights};
 
 /// How the tensors are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,30 +28,24 @@ pub enum Format {
     Pth,
 }
 
-/// What the file itself cannot tell.
-#[derive(Clone, Debug, Default)]
-pub struct StateDictOptions {
-    /// Which network it must be; without it the tensors decide.
-    pub architecture: Option<Architecture>,
-    /// The weights' licence, an SPDX expression where one is known.
-    pub license: Option<String>,
-    /// How a picture gets the network's size; without it the architecture's usual way.
-    pub resize: Option<Recipe>,
-    /// Where strided convolutions pad. timm's networks need it: its `tf_efficientnet_*`, trained in TensorFlow, have the
-    /// tensors of its `efficientnet_*`.
-    pub padding: Option<Padding>,
-}
-
 /// Reads the weights of an architecture that petrec knows from a state dict, with or without its classifier.
+///
+/// `padding` is where strided convolutions pad. timm's networks need it: its `tf_efficientnet_*`, trained in TensorFlow, have
+/// the tensors of its `efficientnet_*`.
 ///
 /// # Errors
 /// [`ImportError`] names the file and the first tensor that is damaged, missing or not what the architecture has in its
 /// place.
-pub fn import_state_dict(path: &Path, format: Format, options: &StateDictOptions) -> Result<Weights, ImportError> {
+pub fn import_state_dict(
+    path: &Path,
+    format: Format,
+    padding: Option<Padding>,
+    options: &Options,
+) -> Result<Weights, ImportError> {
     let bytes = fs::read(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
     let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
     let state = StateDict::open(format, path, &bytes).map_err(refused)?;
-    let padding = match (options.padding, state.naming) {
+    let padding = match (padding, state.naming) {
         (Some(padding), _) => padding,
         (None, Naming::Torchvision) => Padding::Symmetric,
         (None, Naming::Timm) => return Err(refused(Refusal::Padding)),
@@ -61,16 +54,15 @@ pub fn import_state_dict(path: &Path, format: Format, options: &StateDictOptions
     let read = |architecture, network: &Network, tensors: &mut Tensors| {
         state.read(network, epsilon(state.naming, architecture, padding), tensors)
     };
-    let (architecture, tensors) = matched(options.architecture, read)
+    let (architecture, mut tensors) = matched(options.architecture, read)
         .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
+    if options.with_top {
+        tensors.extend(state.classifier(architecture.network().head.output).map_err(refused)?);
+    }
     let mut preprocess = preprocess(architecture, padding);
     preprocess.resize = options.resize.unwrap_or(preprocess.resize);
-    let source = Provenance {
-        exporter: format!("PyTorch, in {}'s names", state.naming.package()),
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        license: options.license.clone().unwrap_or_else(|| "unknown".into()),
-        sha256: crate::hex(&Sha256::digest(&bytes)),
-    };
+    let exporter = format!("PyTorch, in {}'s names", state.naming.package());
+    let source = options.provenance(path, exporter, crate::hex(&Sha256::digest(&bytes)));
     Weights::new(Metadata::new(architecture, padding, preprocess, source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
 }
@@ -163,6 +155,16 @@ impl<'b> StateDict<'b> {
             Some(extra) => Err(refuse(&self.whole(extra), "a tensor that the network does not have".into())),
             None => Ok(()),
         }
+    }
+
+    fn classifier(&self, channels: usize) -> Result<[(String, Tensor); 2], Refusal> {
+        let layer = self.naming.classifier();
+        let bias = self.whole(&format!("{layer}.bias"));
+        let Some(&[classes]) = self.file.shape(&bias).as_deref() else {
+            return Err(Refusal::Classifier { problem: format!("no bias {bias}") });
+        };
+        let weight = self.tensor(layer, "weight", &[classes, channels])?;
+        Ok(Tensor::classifier(weight, self.tensor(layer, "bias", &[classes])?))
     }
 
     fn tensor(&self, layer: &str, name: &str, shape: &[usize]) -> Result<Vec<f32>, Refusal> {

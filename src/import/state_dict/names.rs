@@ -30,6 +30,14 @@ impl Naming {
         }
     }
 
+    /// The layer behind the mean of the features.
+    pub(super) fn classifier(self) -> &'static str {
+        match self {
+            Self::Torchvision => "classifier.1",
+            Self::Timm => "classifier",
+        }
+    }
+
     pub(super) fn package(self) -> &'static str {
         match self {
             Self::Torchvision => "torchvision",

@@ -41,35 +41,31 @@ fn state_dict(architecture: Architecture, naming: Naming) -> BTreeMap<String, En
     state
 }
 
-fn import(state: &BTreeMap<String, Entry>, options: &StateDictOptions) -> Result<Weights, ImportError> {
+fn import(state: &BTreeMap<String, Entry>, padding: Option<Padding>) -> Result<Weights, ImportError> {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("state.safetensors");
     let views = state.iter().map(|(name, (dtype, shape, bytes))| {
         (name, TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape has"))
     });
     fs::write(&path, safetensors::serialize(views, None).expect("serialises")).expect("writable");
-    import_state_dict(&path, Format::Safetensors, options)
+    import_state_dict(&path, Format::Safetensors, padding, &Options::default())
 }
 
-fn refusal(state: &BTreeMap<String, Entry>, options: &StateDictOptions) -> String {
-    import(state, options).expect_err("must be refused").to_string()
-}
-
-fn padded(padding: Padding) -> StateDictOptions {
-    StateDictOptions { padding: Some(padding), ..StateDictOptions::default() }
+fn refusal(state: &BTreeMap<String, Entry>, padding: Option<Padding>) -> String {
+    import(state, padding).expect_err("must be refused").to_string()
 }
 
 #[test]
 fn state_dicts_of_both_packages_are_read() {
     let cases = [
-        (B0, Naming::Torchvision, StateDictOptions::default(), Padding::Symmetric, 1e-5),
-        (Architecture::EfficientNetB5, Naming::Torchvision, StateDictOptions::default(), Padding::Symmetric, 1e-3),
-        (B0, Naming::Timm, padded(Padding::Symmetric), Padding::Symmetric, 1e-5),
-        (B0, Naming::Timm, padded(Padding::Same), Padding::Same, 1e-3),
-        (LITE0, Naming::Timm, padded(Padding::Same), Padding::Same, 1e-3),
+        (B0, Naming::Torchvision, None, Padding::Symmetric, 1e-5),
+        (Architecture::EfficientNetB5, Naming::Torchvision, None, Padding::Symmetric, 1e-3),
+        (B0, Naming::Timm, Some(Padding::Symmetric), Padding::Symmetric, 1e-5),
+        (B0, Naming::Timm, Some(Padding::Same), Padding::Same, 1e-3),
+        (LITE0, Naming::Timm, Some(Padding::Same), Padding::Same, 1e-3),
     ];
-    for (architecture, naming, options, padding, epsilon) in cases {
-        let weights = import(&state_dict(architecture, naming), &options).unwrap_or_else(|error| panic!("{error}"));
+    for (architecture, naming, given, padding, epsilon) in cases {
+        let weights = import(&state_dict(architecture, naming), given).unwrap_or_else(|error| panic!("{error}"));
 
         assert_eq!((weights.metadata().architecture, weights.metadata().padding), (architecture, padding));
         let scale = 1.0 / f64::sqrt(1.0 + epsilon);
@@ -84,7 +80,7 @@ fn state_dicts_of_both_packages_are_read() {
 #[test]
 fn each_network_gets_its_own_preprocessing() {
     let lite = |padding| {
-        let weights = import(&state_dict(LITE0, Naming::Timm), &padded(padding)).expect("is read");
+        let weights = import(&state_dict(LITE0, Naming::Timm), Some(padding)).expect("is read");
         let mut values = [0.0, 127.5, 255.0];
         weights.metadata().preprocess.normalise(&mut values);
         values
@@ -102,11 +98,11 @@ fn a_checkpoint_has_its_state_dict_deeper() {
         .collect();
     state.insert("optimizer.state.0.exp_avg".into(), float32(&[1], [0.0]));
 
-    import(&state, &padded(Padding::Same)).expect("is read");
+    import(&state, Some(Padding::Same)).expect("is read");
 
     let second = state_dict(LITE0, Naming::Timm).into_iter().map(|(name, entry)| (format!("ema.{name}"), entry));
     state.extend(second);
-    let message = refusal(&state, &padded(Padding::Same));
+    let message = refusal(&state, Some(Padding::Same));
     assert!(message.contains("more than one network, below 'ema.' and below 'state_dict.'"), "{message}");
 }
 
@@ -115,7 +111,7 @@ fn what_is_no_such_network_is_refused_by_its_tensor() {
     let change = |change: fn(&mut BTreeMap<String, Entry>)| {
         let mut state = state_dict(B0, Naming::Torchvision);
         change(&mut state);
-        refusal(&state, &StateDictOptions::default())
+        refusal(&state, None)
     };
     let cases = [
         (
@@ -143,7 +139,7 @@ fn what_is_no_such_network_is_refused_by_its_tensor() {
             change(BTreeMap::clear),
             "of its 0 tensors none is features.0.0.weight (torchvision) or conv_stem.weight (timm)",
         ),
-        (refusal(&state_dict(B0, Naming::Timm), &StateDictOptions::default()), "--padding same for tf_efficientnet_*"),
+        (refusal(&state_dict(B0, Naming::Timm), None), "--padding same for tf_efficientnet_*"),
     ];
     for (message, expected) in cases {
         assert!(message.contains(expected), "{message}");
@@ -158,7 +154,7 @@ fn a_file_cut_anywhere_is_refused() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).expect("writable");
         for format in [Format::Safetensors, Format::Pth] {
-            let error = import_state_dict(&path, format, &StateDictOptions::default()).expect_err("must be refused");
+            let error = import_state_dict(&path, format, None, &Options::default()).expect_err("must be refused");
 
             assert!(error.to_string().contains("not a whole state dict"), "{length}, {format:?}: {error}");
         }
@@ -177,7 +173,8 @@ fn what_torch_saves_is_read_up_to_the_first_tensor_that_is_wrong() {
 
     let file = File::open(Format::Pth, &path, &bytes).expect("a whole file");
     let weight = file.tensor("state_dict.conv_stem.weight", &[32, 3, 3, 3]).expect("is read");
-    let error = import_state_dict(&path, Format::Pth, &padded(Padding::Same)).expect_err("must be refused");
+    let error =
+        import_state_dict(&path, Format::Pth, Some(Padding::Same), &Options::default()).expect_err("must be refused");
 
     assert!(weight.iter().copied().eq((0..864u16).map(f32::from)));
     let expected = "not efficientnet-b0 as petrec knows it: tensor state_dict.bn1.weight: has shape [7], expected [32]";
