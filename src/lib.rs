@@ -9,11 +9,14 @@ pub mod convert;
 mod crash_point;
 pub mod dataset;
 pub mod engine;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 mod hashing;
 pub mod image;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod inspect;
+mod locks;
 pub mod model;
 pub mod npy;
 mod number;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
+use super::fetch::Fetch;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
@@ -63,6 +64,8 @@ pub(super) enum Command {
     Probe(Probe),
     /// Show what one stage makes of images: a hash and statistics of its values
     Dump(Dump),
+    /// List the networks and the weights that are here
+    Models(Models),
 }
 
 #[derive(Debug, clap::Args)]
@@ -233,6 +236,25 @@ pub(super) struct Dump {
     pub(super) npy: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Models {
+    #[command(subcommand)]
+    pub(super) task: Option<ModelsTask>,
+    /// List this weight file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Vec<PathBuf>,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsTask {
+    /// Download Keras' ImageNet weights and import them, for all conversions of this user
+    Fetch(Fetch),
+}
+
 /// Which files of a data set are taken.
 #[derive(Debug, clap::Args)]
 pub(super) struct Listing {
@@ -286,7 +308,7 @@ impl Policy {
 }
 
 /// Reads `10` or `0.5`.
-fn parse_seconds(typed: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_seconds(typed: &str) -> Result<Duration, &'static str> {
     let seconds = typed.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.filter(|time| !time.is_zero()).ok_or("not a time: type seconds, like 10 or 0.5")
 }

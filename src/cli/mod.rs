@@ -11,10 +11,18 @@
 
 mod args;
 mod convert;
+#[cfg(feature = "fetch")]
+pub mod download;
 mod dump;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(not(feature = "fetch"))]
+#[path = "no_fetch.rs"]
+mod fetch;
 mod finalize;
 mod inspect;
 mod interrupt;
+mod models;
 mod probe;
 mod progress;
 mod size;
@@ -68,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Probe(command) => probe::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
+        Command::Models(command) => models::run(command, &args.global),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

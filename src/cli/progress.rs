@@ -7,7 +7,17 @@ use crate::dataset::ImageFile;
 use crate::image::Rejection;
 use crate::report::rejection_line;
 
+#[cfg(feature = "fetch")]
+const TRANSFER_TEMPLATE: &str =
+    "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
 const TEMPLATE: &str = "{msg} {wide_bar} {human_pos}/{human_len} images  {per_sec}  {eta} left";
+
+/// A bar of which nothing is seen where standard error is no terminal.
+fn bar(template: &str, length: Option<u64>, quiet: bool) -> ProgressBar {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(length, target).with_style(style)
+}
 
 /// A progress bar on standard error where that is a terminal, nothing elsewhere.
 pub(super) struct Progress {
@@ -19,9 +29,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Begins a stage called `verb` over `images` images. `rejected_ending` ends the line about a rejected file.
     pub(super) fn new(verb: &'static str, images: usize, rejected_ending: &'static str, global: &Global) -> Self {
-        let target = if global.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(images as u64), target).with_style(style).with_message(verb);
+        let bar = bar(TEMPLATE, Some(images as u64), global.quiet).with_message(verb);
         Self { bar, quiet: global.quiet, rejected_ending }
     }
 
@@ -55,5 +63,36 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// The same for the bytes of one file.
+#[cfg(feature = "fetch")]
+pub(super) struct TransferBar(ProgressBar);
+
+#[cfg(feature = "fetch")]
+impl TransferBar {
+    pub(super) fn new(name: String, quiet: bool) -> Self {
+        Self(bar(TRANSFER_TEMPLATE, None, quiet).with_message(name))
+    }
+
+    /// So many bytes are here, of how many where that is known.
+    pub(super) fn show(&self, done: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.0.set_length(total);
+        }
+        if self.0.position() == 0 && done > 0 {
+            // What an earlier download left took no time.
+            self.0.set_position(done);
+            self.0.reset_eta();
+        }
+        self.0.set_position(done);
+    }
+}
+
+#[cfg(feature = "fetch")]
+impl Drop for TransferBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::content::Content;
 use super::head::Head;
-use super::journal::{self, Earlier, JOURNAL_NAME, is_granted, is_named};
+use super::journal::{self, Earlier, JOURNAL_NAME, is_named};
 use super::output_error::OutputError;
 use super::share::Share;
 use crate::crash_point::crash_point;
+use crate::locks::is_granted;
 use crate::whole_file::WholeFile;
 
 /// How often a worker tries for a lock that another one may hold for a moment.

@@ -6,7 +6,7 @@
 //! journal does not know of; whether one that it knows of is there, and whole, is for the reader to look. The file is
 //! locked as long as the process lives that converts, however that ends.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::WrittenFile;
 use super::output_error::OutputError;
 use crate::crash_point::crash_point;
+use crate::locks::is_granted;
 use crate::paths::folder_of;
 use crate::report::Finding;
 use crate::tfrecord::{Damage, ReadError, Reader, Writer};
@@ -201,39 +202,15 @@ pub(super) fn read<H: DeserializeOwned>(path: &Path, file: &File) -> Result<Opti
     Ok(Some((Earlier { head, digest, entries: entries.map_err(foreign)? }, end)))
 }
 
-/// Whether a lock was got. Some network file systems have no locks; a conversion without one is better than none.
-pub(super) fn is_granted(lock: Result<(), TryLockError>) -> io::Result<bool> {
-    match lock {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
 /// Whether `file` is still the one that goes by the name `path`.
 pub(super) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
     let file = file.try_clone().and_then(Handle::from_file)?;
     Ok(Handle::from_path(path).is_ok_and(|named| named == file))
 }
 
-/// Whether this is what a system says that has no locks, such as NFS without its lock daemon (ENOLCK).
-fn has_no_locks(error: &io::Error) -> bool {
-    const ENOLCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 37 } else { 77 };
-    error.kind() == io::ErrorKind::Unsupported || (cfg!(unix) && error.raw_os_error() == Some(ENOLCK))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_system_without_locks_is_taken_and_a_failing_one_is_not() {
-        assert!(has_no_locks(&io::Error::from_raw_os_error(37)), "ENOLCK");
-        assert!(has_no_locks(&io::Error::from_raw_os_error(95)), "EOPNOTSUPP");
-        assert!(!has_no_locks(&io::Error::from_raw_os_error(5)), "EIO");
-    }
 
     fn entry(index: usize) -> Entry {
         Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new() }

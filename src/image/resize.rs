@@ -3,6 +3,8 @@
 //! [`tf_bilinear`] equals `tf.image.resize(pixels, (side, side))` bit for bit; the antialiased recipes serve weights
 //! that were trained with torchvision's or timm's preprocessing.
 
+use std::fmt;
+
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeOptions, Resizer,
     images::{TypedImage, TypedImageRef},
@@ -23,6 +25,16 @@ pub enum Recipe {
     AntialiasBilinear,
     /// A cubic filter with a = -0.5 as wide as the scale (torchvision's and PIL's `BICUBIC`).
     AntialiasBicubic,
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::TfBilinear => "tf-bilinear",
+            Self::AntialiasBilinear => "antialias-bilinear",
+            Self::AntialiasBicubic => "antialias-bicubic",
+        })
+    }
 }
 
 impl Recipe {

@@ -3,6 +3,7 @@
 //! An importer ends in [`Weights`](crate::model::Weights), so whatever a source calls its tensors, and however it pads,
 //! normalises and lays out its data, nothing behind this module knows of it.
 
+pub mod check;
 pub mod compare;
 mod error;
 pub mod h5;

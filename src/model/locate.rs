@@ -3,18 +3,39 @@
 use std::env;
 use std::path::PathBuf;
 
+use etcetera::BaseStrategy;
+use serde::Serialize;
 use thiserror::Error;
 
 use super::{Architecture, Weights, WeightsError};
+
+/// The folder that weight files lie in, wherever that folder is.
+const FOLDER: &str = "model-weights";
+
+/// Where weights lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// `model-weights/` in the current folder.
+    WorkingFolder,
+    /// `model-weights/` beside the program.
+    ProgramFolder,
+    /// [`user_folder`].
+    UserFolder,
+    /// In the program itself.
+    BuiltIn,
+    /// Where the user says.
+    Named,
+}
 
 /// Why there are no weights to run.
 #[derive(Debug, Error)]
 pub enum LocateError {
     /// No weight file of that name where petrec looks.
     #[error(
-        "no weights for {architecture} (looked for {}): run 'cargo xtask import-weights --onnx FILE' in a clone of petrec, \
-         or use --model efficientnet-lite0, whose weights are built in",
-        looked(places)
+        "no weights for {architecture} (looked for {}): run {}, or use --model efficientnet-lite0, whose weights are built in",
+        looked(places),
+        ways_on(*architecture)
     )]
     Missing {
         /// The network that was asked for.
@@ -37,15 +58,38 @@ pub enum LocateError {
     Unusable(#[from] WeightsError),
 }
 
+/// The user's own folder for weights, found from every current folder: `petrec/model-weights` in `$XDG_DATA_HOME` or else
+/// `~/.local/share`, on Windows in `%APPDATA%`. `None` where the system knows of no home.
+#[must_use]
+pub fn user_folder() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(strategy.data_dir().join("petrec").join(FOLDER))
+}
+
+/// The name of an architecture's file in each of the folders.
+#[must_use]
+pub fn file_name(architecture: Architecture) -> String {
+    format!("{architecture}.safetensors")
+}
+
+/// The files that are looked for, the one that goes before all others first.
+pub(super) fn places(architecture: Architecture) -> Vec<(Place, PathBuf)> {
+    let folders = [
+        (Place::WorkingFolder, Some(PathBuf::from(FOLDER))),
+        (Place::ProgramFolder, env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FOLDER)))),
+        (Place::UserFolder, user_folder()),
+    ];
+    let files = folders.into_iter().filter_map(|(place, folder)| Some((place, folder?.join(file_name(architecture)))));
+    files.collect()
+}
+
 /// Finds `architecture`'s weights: `model-weights/<name>.safetensors` in the current folder, then the same beside the
-/// program, then what is built in.
+/// program, then that file in [`user_folder`], then what is built in.
 ///
 /// # Errors
 /// [`LocateError::Missing`] names where it looked and both ways on.
 pub fn locate(architecture: Architecture) -> Result<Weights, LocateError> {
-    let file = PathBuf::from("model-weights").join(format!("{architecture}.safetensors"));
-    let program = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&file)));
-    let places: Vec<PathBuf> = [file].into_iter().chain(program).collect();
+    let places: Vec<PathBuf> = places(architecture).into_iter().map(|(_, path)| path).collect();
     if let Some(path) = places.iter().find(|path| path.exists()) {
         let weights = Weights::load(path)?;
         let found = weights.metadata().architecture;
@@ -57,6 +101,18 @@ pub fn locate(architecture: Architecture) -> Result<Weights, LocateError> {
     match architecture {
         Architecture::EfficientNetLite0 => Ok(Weights::built_in_lite0()?),
         _ => Err(LocateError::Missing { architecture, places }),
+    }
+}
+
+/// The commands that bring weights, as far as this petrec has them. Keras publishes none for the Lite variants.
+fn ways_on(architecture: Architecture) -> String {
+    let import = "cargo xtask import-weights";
+    match architecture.is_lite() {
+        true => format!("'{import} --onnx FILE' in a clone of petrec"),
+        false if cfg!(feature = "fetch") => {
+            format!("'petrec models fetch {architecture}', or '{import} --onnx FILE' in a clone of petrec")
+        }
+        false => format!("'{import} --model {architecture}' in a clone of petrec"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod batch_norm;
+mod catalogue;
 mod classifier;
 mod config;
 pub(crate) mod keras;
@@ -16,9 +17,10 @@ mod weights;
 
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use batch_norm::BatchNorm;
+pub use catalogue::{Catalogue, Model, WeightFile};
 pub use classifier::Classifier;
 pub use config::{Activation, Block, Convolution, Network, Padding, SqueezeExcite};
-pub use locate::{LocateError, locate};
+pub use locate::{LocateError, Place, file_name, locate, user_folder};
 pub use metadata::{Metadata, Provenance};
 pub use preprocess::Preprocess;
 pub use seeded::{seeded, seeded_b0};

@@ -4,6 +4,7 @@
 //! [`Weights`] value holds every tensor of its architecture's table in the right shape, perhaps a classifier, and nothing else.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -14,6 +15,8 @@ use thiserror::Error;
 
 use super::metadata::NO_CHECKSUM;
 use super::{Classifier, Convolution, Metadata, Network, classifier};
+use crate::paths::folder_of;
+use crate::whole_file::WholeFile;
 
 /// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
 const METADATA_KEY: &str = "petrec";
@@ -102,7 +105,12 @@ impl Weights {
     /// # Errors
     /// None in a program that was built from an undamaged tree.
     pub fn built_in_lite0() -> Result<Self, WeightsError> {
-        Self::from_bytes(LITE0, "built-in weights")
+        Self::from_bytes(Self::built_in_bytes(), "built-in weights")
+    }
+
+    /// The file that is built in.
+    pub(super) fn built_in_bytes() -> &'static [u8] {
+        LITE0
     }
 
     /// Reads a weight file.
@@ -147,6 +155,18 @@ impl Weights {
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         let written = self.serialise(NO_CHECKSUM)?;
         self.serialise(&checksum(&written, NO_CHECKSUM))
+    }
+
+    /// Writes a weight file, whole or not at all, and returns its length; its folder is made where it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<usize, WeightsError> {
+        let bytes = self.to_bytes()?;
+        let written =
+            fs::create_dir_all(folder_of(path)).and_then(|()| WholeFile::write(path, |file| file.write_all(&bytes)));
+        written.map_err(|reason| WeightsError::Io { path: path.into(), reason })?;
+        Ok(bytes.len())
     }
 
     fn serialise(&self, sha256: &str) -> Result<Vec<u8>, WeightsError> {

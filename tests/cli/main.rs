@@ -5,9 +5,13 @@ mod beside;
 mod convert;
 mod dump;
 mod inspect;
+mod models;
 #[path = "../common/places.rs"]
 mod places;
+mod probe;
 mod resume;
+#[path = "../common/shared.rs"]
+mod shared;
 mod splits;
 mod surroundings;
 mod validate;
@@ -32,16 +36,16 @@ struct Run {
 
 /// Runs petrec in the repository's root.
 fn petrec<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_petrec"))
-        .args(args)
-        .current_dir(repository(""))
-        .output()
-        .expect("petrec starts");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("petrec writes UTF-8");
-    Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Run::of(Command::new(env!("CARGO_BIN_EXE_petrec")).args(args).current_dir(repository("")))
 }
 
 impl Run {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("petrec starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("petrec writes UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     /// The run must have succeeded.
     #[track_caller]
     fn ok(self) -> Self {

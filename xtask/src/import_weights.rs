@@ -1,34 +1,35 @@
 //! `cargo xtask import-weights`: another program's model becomes a weight file of petrec's.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use petrec::cli::download::Download;
 use petrec::image::Recipe;
 use petrec::import::Options;
 use petrec::import::h5::{self, import_h5};
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::model::{Architecture, Padding, Weights};
-use petrec::whole_file::WholeFile;
 
-use crate::check;
 use crate::reference::Reference;
+use crate::{check, fetch};
 
 /// What was typed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
-    /// Which Keras' preprocessing the weights of --h5 get
+    #[command(flatten)]
+    download: Download,
+    /// Which Keras' preprocessing the weights of Keras' file get
     #[arg(long, value_name = "VERSION", value_enum, default_value = "keras", conflicts_with_all = ["onnx", "safetensors", "pth"])]
     preprocess: KerasRecipe,
     /// How the network of --safetensors or --pth pads; timm's networks need it: tf_efficientnet_* have the tensors of
     /// efficientnet_* [default: symmetric for torchvision's]
-    #[arg(long, value_name = "STYLE", value_enum, conflicts_with_all = ["onnx", "h5"])]
+    #[arg(long, value_name = "STYLE", value_enum, requires = "state_dict")]
     padding: Option<PaddingStyle>,
     /// The network that it must be [default: read from the file]
     #[arg(long, value_name = "NAME", value_parser = model_names())]
@@ -49,21 +50,21 @@ pub(crate) struct Arguments {
     reference: Reference,
 }
 
-/// The file to read.
+/// The file to read; without one, Keras' own is downloaded.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false, conflicts_with = "Download")]
 struct Source {
-    /// The ONNX model; its data file, if it has one, lies beside it
+    /// The ONNX model; its data file, if it has one, lies beside it [default: Keras' own file, downloaded]
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
     /// Keras' own weight file, in its official layout (.h5), with or without the classifier
     #[arg(long, value_name = "FILE")]
     h5: Option<PathBuf>,
     /// A state dict of torchvision's or timm's network as .safetensors
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "state_dict")]
     safetensors: Option<PathBuf>,
     /// The same as torch.save writes it (.pth, .pt)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "state_dict")]
     pth: Option<PathBuf>,
 }
 
@@ -150,8 +151,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     write(&out, &weights)
 }
 
-/// Reads the file that was named.
-fn import(arguments: &Arguments) -> Result<(&Path, Weights)> {
+/// Reads the file that was named, or else Keras' own.
+fn import(arguments: &Arguments) -> Result<(PathBuf, Weights)> {
     let options = Options {
         architecture: arguments.model,
         license: arguments.license.clone(),
@@ -160,13 +161,23 @@ fn import(arguments: &Arguments) -> Result<(&Path, Weights)> {
     };
     let padding = arguments.padding.map(Padding::from);
     let Source { onnx, h5, safetensors, pth } = &arguments.source;
-    match (onnx, h5, safetensors, pth) {
-        (Some(path), ..) => Ok((path, import_onnx(path, &options)?)),
-        (_, Some(path), ..) => Ok((path, import_h5(path, arguments.preprocess.into(), &options)?)),
-        (_, _, Some(path), _) => Ok((path, import_state_dict(path, Format::Safetensors, padding, &options)?)),
-        (_, _, _, Some(path)) => Ok((path, import_state_dict(path, Format::Pth, padding, &options)?)),
-        _ => bail!("no file was named"),
-    }
+    let named = [onnx, h5, safetensors, pth].into_iter().flatten().next();
+    let path = named.map_or_else(|| download(arguments), |path| Ok(path.clone()))?;
+    let weights = match (onnx, safetensors, pth) {
+        (Some(_), ..) => import_onnx(&path, &options)?,
+        (_, Some(_), _) => import_state_dict(&path, Format::Safetensors, padding, &options)?,
+        (_, _, Some(_)) => import_state_dict(&path, Format::Pth, padding, &options)?,
+        _ => import_h5(&path, arguments.preprocess.into(), &options)?,
+    };
+    Ok((path, weights))
+}
+
+/// Downloads Keras' own file to beside the weight file that it becomes.
+fn download(arguments: &Arguments) -> Result<PathBuf> {
+    let architecture = arguments.model.unwrap_or(Architecture::EfficientNetB0);
+    let out = arguments.out.clone().unwrap_or_else(|| default_out(architecture));
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fetch::run(&arguments.download, architecture, folder)
 }
 
 /// Where petrec looks for an architecture's weights.
@@ -177,12 +188,8 @@ fn default_out(architecture: Architecture) -> PathBuf {
 
 /// Writes a weight file, whole or not at all, and says so; its folder is made where it is missing.
 pub(crate) fn write(path: &Path, weights: &Weights) -> Result<()> {
-    let bytes = weights.to_bytes()?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    WholeFile::write(path, |file| file.write_all(&bytes)).with_context(|| path.display().to_string())?;
-    say(&format!("wrote     {} ({:.1} MB)", path.display(), bytes.len() as f64 / 1e6))
+    let length = weights.save(path)?;
+    say(&format!("wrote     {} ({:.1} MB)", path.display(), length as f64 / 1e6))
 }
 
 /// Prints a line for people. Whoever closes the pipe has read enough.

@@ -1,6 +1,6 @@
 //! petrec's maintenance tasks: `cargo xtask --help`.
 
-mod check;
+mod fetch;
 mod import_weights;
 mod reference;
 mod seeded_weights;
@@ -8,6 +8,7 @@ mod seeded_weights;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use petrec::import::check;
 
 /// petrec's maintenance tasks.
 #[derive(Debug, Parser)]
@@ -20,7 +21,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Make a weight file from another program's model.
-    ImportWeights(import_weights::Arguments),
+    ImportWeights(Box<import_weights::Arguments>),
     /// Write a network with seeded weights, which any language can make again, as a weight file.
     SeededWeights(seeded_weights::Arguments),
 }

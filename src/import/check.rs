@@ -2,48 +2,81 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result, ensure};
-use petrec::engine::{self, Backend, ImageBatch};
-use petrec::image::{Accept, Picture, decode};
-use petrec::model::Weights;
+use thiserror::Error;
+
+use crate::engine::{self, Backend, EngineError, ImageBatch};
+use crate::image::{Accept, Picture, Rejection, decode};
+use crate::model::Weights;
 
 /// Public domain, see `examples/photos`; built in so that the check needs no folder.
 const PICTURE: &[u8] = include_bytes!("../../examples/photos/Cat/chelsea.jpg");
 
 /// Statistics of one feature.
-pub(crate) struct Feature {
+#[derive(Clone, Debug)]
+pub struct Feature {
     shape: [usize; 3],
     mean: f64,
     std: f64,
     zeros: f64,
 }
 
+/// Why weights do not pass.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    /// The built-in picture is damaged, which means the program is.
+    #[error("the built-in picture: {0}")]
+    Picture(#[from] Rejection),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// NaN or infinity.
+    #[error("{count} of {all} feature values are not finite: these weights do not work, export the model again")]
+    NotFinite {
+        /// How many are not finite.
+        count: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// One and the same value throughout.
+    #[error("all {all} feature values are {value}: these weights do not work, export the model again")]
+    Constant {
+        /// How many there are.
+        all: usize,
+        /// Their value.
+        value: f64,
+    },
+}
+
 /// The built-in picture.
 ///
 /// # Errors
 /// None in a program that was built from an undamaged tree.
-pub(crate) fn picture() -> Result<Picture> {
-    decode(PICTURE, Accept::TensorFlow).context("the built-in picture")
+pub fn picture() -> Result<Picture, CheckError> {
+    Ok(decode(PICTURE, Accept::TensorFlow)?)
 }
 
 /// Runs the built-in picture.
 ///
 /// # Errors
 /// The engine failed, or the feature holds a value that is not finite, or one and the same value throughout.
-pub(crate) fn run(weights: &Weights) -> Result<Feature> {
+pub fn run(weights: &Weights) -> Result<Feature, CheckError> {
     let picture = picture()?;
     let side = weights.network().side;
     let input = weights.metadata().preprocess.input(&picture, side);
     let mut engine = engine::open(Backend::Auto, weights)?;
     let batch = engine.extract(ImageBatch::new(side, input))?;
 
-    let unsound = "these weights do not work, export the model again";
+    let all = batch.data.len();
     let infinite = batch.data.iter().filter(|value| !value.is_finite()).count();
-    ensure!(infinite == 0, "{infinite} of {} feature values are not finite: {unsound}", batch.data.len());
-    let count = batch.data.len() as f64;
+    if infinite > 0 {
+        return Err(CheckError::NotFinite { count: infinite, all });
+    }
+    let count = all as f64;
     let mean = batch.data.iter().copied().map(f64::from).sum::<f64>() / count;
     let variance = batch.data.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
-    ensure!(variance > 0.0, "all {} feature values are {mean}: {unsound}", batch.data.len());
+    if variance <= 0.0 {
+        return Err(CheckError::Constant { all, value: mean });
+    }
     let zeros = batch.data.iter().filter(|value| **value == 0.0).count() as f64 / count;
     Ok(Feature { shape: batch.shape, mean, std: variance.sqrt(), zeros })
 }
