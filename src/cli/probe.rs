@@ -49,17 +49,15 @@ fn print(out: &mut impl Write, table: &Table, probe: &Probe, seconds: f64) -> io
             writeln!(out, "tested    {}, by a classifier trained on split '{name}'", counted(probe.tested, "image"))?;
         }
     }
-    let right: usize = (0..probe.classes.len()).map(|class| probe.confusion[class][class]).sum();
     let (percent, tested) = (100.0 * probe.accuracy, thousands(probe.tested));
-    writeln!(out, "accuracy  {percent:.1} % ({} of {tested}), in {seconds:.1} s", thousands(right))?;
+    writeln!(out, "accuracy  {percent:.1} % ({} of {tested}), in {seconds:.1} s", thousands(probe.right()))?;
     confusion(out, probe)?;
     if probe.worst.is_empty() {
         return Ok(());
     }
     writeln!(out, "\nmost confidently wrong; look whether the label is right")?;
-    let width = |names: &mut dyn Iterator<Item = &String>| names.map(|name| name.chars().count()).max().unwrap_or(0);
-    let is = width(&mut probe.worst.iter().map(|mistake| &mistake.class));
-    let taken = width(&mut probe.worst.iter().map(|mistake| &mistake.predicted));
+    let is = width(probe.worst.iter().map(|mistake| &mistake.class));
+    let taken = width(probe.worst.iter().map(|mistake| &mistake.predicted));
     for mistake in &probe.worst {
         let (margin, class, predicted) = (mistake.margin, &mistake.class, &mistake.predicted);
         writeln!(out, "  {margin:4.2}  {class:is$} taken for {predicted:taken$}  {}", mistake.image)?;
@@ -67,9 +65,14 @@ fn print(out: &mut impl Write, table: &Table, probe: &Probe, seconds: f64) -> io
     Ok(())
 }
 
+/// The longest of some names, in characters.
+fn width<'n>(names: impl Iterator<Item = &'n String>) -> usize {
+    names.map(|name| name.chars().count()).max().unwrap_or(0)
+}
+
 /// Rows are the classes that images have, columns those that they were given.
 fn confusion(out: &mut impl Write, probe: &Probe) -> io::Result<()> {
-    let width = probe.classes.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
+    let width = width(probe.classes.iter()).max(6);
     writeln!(out)?;
     let is_shown = probe.classes.len() <= CLASSES_SHOWN;
     if is_shown {

@@ -9,7 +9,7 @@ use std::path::Path;
 use hdf5_pure::{AttrValue, DType, File, Group};
 use sha2::{Digest, Sha256};
 
-use super::matched::{Tensors, matched};
+use super::matched::{Tensors, matched, tensors};
 use super::{ImportError, Options, Refusal};
 use crate::model::{BatchNorm, Convolution, Metadata, Network, Padding, Preprocess, Tensor, Weights, keras};
 
@@ -35,7 +35,7 @@ pub fn import_h5(path: &Path, recipe: Recipe, options: &Options) -> Result<Weigh
     let layers = Layers::open(bytes).map_err(refused)?;
     let source = options.provenance(path, layers.exporter.clone(), sha256);
     let (architecture, mut tensors) =
-        matched(options.architecture, |_, network, tensors| layers.read(network, tensors))
+        matched(options.architecture, |architecture| tensors(|found| layers.read(&architecture.network(), found)))
             .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
     if options.with_top {
         let channels = architecture.network().head.output;

@@ -1,29 +1,45 @@
-//! Which architecture a file of named tensors holds.
+//! Which architecture a file holds.
 
 use std::collections::BTreeMap;
 
 use super::Refusal;
-use crate::model::{Architecture, Network, Tensor};
+use crate::model::{Architecture, Tensor};
 
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
-/// The architecture whose every tensor `read` finds. Where there is none, the one that agrees for longest says why not.
-pub(super) fn matched(
+/// How far a file agreed with an architecture, and what ended it.
+#[derive(Debug)]
+pub(super) struct Mismatch {
+    /// Nodes or tensors that agreed.
+    pub(super) agreed: usize,
+    /// The first difference.
+    pub(super) refusal: Refusal,
+}
+
+/// The architecture with which the file agrees. Where there is none, the one that agrees for longest says why not; of
+/// several that came equally far the first one speaks.
+pub(super) fn matched<T>(
     wanted: Option<Architecture>,
-    read: impl Fn(Architecture, &Network, &mut Tensors) -> Result<(), Refusal>,
-) -> Result<(Architecture, Tensors), (Architecture, Refusal)> {
-    let candidates = wanted.map_or_else(|| Architecture::ALL.to_vec(), |architecture| vec![architecture]);
-    let mut closest: Option<(usize, Architecture, Refusal)> = None;
-    for architecture in candidates {
-        let mut tensors = Tensors::new();
-        match read(architecture, &architecture.network(), &mut tensors) {
-            Ok(()) => return Ok((architecture, tensors)),
-            Err(refusal) if closest.as_ref().is_none_or(|(agreed, ..)| tensors.len() > *agreed) => {
-                closest = Some((tensors.len(), architecture, refusal));
-            }
-            Err(_) => {}
+    read: impl Fn(Architecture) -> Result<T, Mismatch>,
+) -> Result<(Architecture, T), (Architecture, Refusal)> {
+    let candidates = wanted.as_ref().map_or(Architecture::ALL.as_slice(), std::slice::from_ref);
+    let mut mismatches = Vec::new();
+    for &architecture in candidates {
+        match read(architecture) {
+            Ok(found) => return Ok((architecture, found)),
+            Err(mismatch) => mismatches.push((architecture, mismatch)),
         }
     }
-    let (_, architecture, refusal) = closest.expect("there is a candidate");
-    Err((architecture, refusal))
+    let closest = mismatches.into_iter().rev().max_by_key(|(_, mismatch)| mismatch.agreed);
+    let (architecture, mismatch) = closest.expect("there is a candidate");
+    Err((architecture, mismatch.refusal))
+}
+
+/// The tensors that `read` collects; up to the first difference as many agree as it has collected.
+pub(super) fn tensors(read: impl FnOnce(&mut Tensors) -> Result<(), Refusal>) -> Result<Tensors, Mismatch> {
+    let mut tensors = Tensors::new();
+    match read(&mut tensors) {
+        Ok(()) => Ok(tensors),
+        Err(refusal) => Err(Mismatch { agreed: tensors.len(), refusal }),
+    }
 }

@@ -78,6 +78,12 @@ impl Probe {
         Ok(Self::of(table, scored))
     }
 
+    /// Images that were classified rightly.
+    #[must_use]
+    pub fn right(&self) -> usize {
+        right(&self.confusion)
+    }
+
     fn of(table: &Table, (method, scored): Scored) -> Self {
         let classes = table.classes.len();
         let mut confusion = vec![vec![0; classes]; classes];
@@ -92,7 +98,6 @@ impl Probe {
             }
         }
         mistakes.sort_by(|(a, first, _), (b, second, _)| b.total_cmp(a).then(first.cmp(second)));
-        let right: usize = (0..classes).map(|class| confusion[class][class]).sum();
         let mistake = |&(margin, row, predicted): &(f64, usize, usize)| Mistake {
             image: table.names[row].clone(),
             class: table.classes[table.labels[row]].clone(),
@@ -100,7 +105,7 @@ impl Probe {
             margin,
         };
         Self {
-            accuracy: right as f64 / scored.len() as f64,
+            accuracy: right(&confusion) as f64 / scored.len() as f64,
             tested: scored.len(),
             method,
             classes: table.classes.clone(),
@@ -108,6 +113,11 @@ impl Probe {
             worst: mistakes.iter().take(WORST).map(mistake).collect(),
         }
     }
+}
+
+/// The sum of the diagonal.
+fn right(confusion: &[Vec<usize>]) -> usize {
+    confusion.iter().enumerate().map(|(class, row)| row[class]).sum()
 }
 
 /// Rows that were tested, with each class's value.

@@ -8,7 +8,8 @@ use crate::parallel;
 
 /// How strongly large weights are held down: this share of the channels' number, where 1 is the weight of the data itself.
 ///
-/// On 600 photos of cats and dogs everything from a tenth to ten times of it gives the same accuracy within 0.3 %.
+/// Tried in NumPy on 600 photos of cats and dogs in five random folds: a tenth and ten times of it gave the same accuracy but
+/// for two photos.
 const RIDGE: f64 = 1e-3;
 /// Rows of the second moments that one piece of work computes.
 const BAND: usize = 16;

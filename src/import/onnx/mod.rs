@@ -27,8 +27,9 @@ use self::classifier::{Dense, classifier};
 use self::file::ModelFile;
 use self::graph::Graph;
 use self::proto::ModelProto;
+use super::matched::matched;
 use super::{ImportError, Options, Refusal};
-use crate::model::{Architecture, Metadata, Tensor, Weights};
+use crate::model::{Metadata, Tensor, Weights};
 
 /// Reads the weights of an architecture that petrec knows from an ONNX file and the data file beside it, if it has one.
 ///
@@ -43,8 +44,9 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
     // Folding may make as many values as the file has bytes, and what a few small shapes need.
     let graph = Graph::new(proto, external, size.saturating_add(1 << 16)).map_err(refused)?;
 
-    let (architecture, found) = matched(&graph, options.architecture)
-        .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
+    let (architecture, found) =
+        matched(options.architecture, |architecture| walk::walk(&graph, &architecture.network()))
+            .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
     let mut tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
     if options.with_top {
         let (features, axes) = &found.features;
@@ -57,25 +59,6 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
     preprocess.resize = options.resize.unwrap_or(preprocess.resize);
     Weights::new(Metadata::new(architecture, found.padding, preprocess, source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
-}
-
-/// The architecture that the graph is. Where it is none, the one that agrees with it for longest says why not.
-fn matched(
-    graph: &Graph,
-    wanted: Option<Architecture>,
-) -> Result<(Architecture, walk::Match<'_>), (Architecture, Refusal)> {
-    let candidates = wanted.as_ref().map_or(Architecture::ALL.as_slice(), std::slice::from_ref);
-    let mut mismatches = Vec::new();
-    for &architecture in candidates {
-        match walk::walk(graph, &architecture.network()) {
-            Ok(found) => return Ok((architecture, found)),
-            Err(mismatch) => mismatches.push((architecture, mismatch)),
-        }
-    }
-    // Reversed, because of several that came equally far the first one speaks.
-    let closest = mismatches.into_iter().rev().max_by_key(|(_, mismatch)| mismatch.agreed);
-    let (architecture, mismatch) = closest.expect("there is a candidate");
-    Err((architecture, mismatch.refusal))
 }
 
 /// The program that wrote the file, with its version.

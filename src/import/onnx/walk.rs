@@ -12,6 +12,7 @@ use super::padding::{Border, Style};
 use super::pooled::Pooled;
 use super::proto::NodeProto;
 use crate::import::Refusal;
+use crate::import::matched::Mismatch;
 use crate::model::{Activation, Block, Convolution, Network, Padding, SqueezeExcite};
 
 /// A convolution of the graph with everything that belongs to it.
@@ -36,15 +37,6 @@ pub(super) struct Match<'g> {
     pub(super) front: Affine,
     /// The value that holds the features, and which of N, C, H, W each of its axes is.
     pub(super) features: (&'g str, Vec<usize>),
-}
-
-/// How far a walk came and what ended it.
-#[derive(Debug)]
-pub(super) struct Mismatch {
-    /// Nodes that agreed.
-    pub(super) agreed: usize,
-    /// The first difference.
-    pub(super) refusal: Refusal,
 }
 
 /// Walks `graph` beside `network`.

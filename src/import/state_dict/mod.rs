@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use self::file::File;
 use self::names::{Names, Naming};
-use super::matched::{Tensors, matched};
+use super::matched::{Tensors, matched, tensors};
 use super::{ImportError, Options, Refusal};
 use crate::model::{Architecture, BatchNorm, Metadata, Network, Padding, Preprocess, Tensor, Weights};
 
@@ -51,8 +51,9 @@ pub fn import_state_dict(
         (None, Naming::Timm) => return Err(refused(Refusal::Padding)),
     };
 
-    let read = |architecture, network: &Network, tensors: &mut Tensors| {
-        state.read(network, epsilon(state.naming, architecture, padding), tensors)
+    let read = |architecture: Architecture| {
+        let epsilon = epsilon(state.naming, architecture, padding);
+        tensors(|found| state.read(&architecture.network(), epsilon, found))
     };
     let (architecture, mut tensors) = matched(options.architecture, read)
         .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
