@@ -24,6 +24,7 @@ pub mod parallel;
 mod paths;
 pub mod probe;
 pub mod report;
+mod silence;
 pub mod tfrecord;
 pub mod validate;
 pub mod verify;

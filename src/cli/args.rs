@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
+use super::UsageError;
 use super::fetch::Fetch;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
 use crate::dataset::{self, Extensions};
-use crate::engine::{Backend, Pool};
+use crate::engine::{Backend, DeviceChoice, Pool, Selection};
 use crate::image::{self, Accept, Limits};
 use crate::model::Architecture;
 use crate::parallel::available_threads;
@@ -32,8 +33,14 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Global {
     /// Engine that runs the network
-    #[arg(long, global = true, default_value = "auto", value_parser = choice(BACKENDS))]
-    pub(super) backend: Backend,
+    #[arg(long, global = true, default_value = "auto", env = "PETREC_BACKEND", value_parser = choice(BACKENDS))]
+    backend: Backend,
+    /// GPU to use: its number or a part of its name in 'petrec devices', or discrete, integrated, virtual, cpu (software)
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub(super) device: Option<DeviceChoice>,
+    /// Images that a GPU computes at a time [default: as many as it has room for, up to 32]
+    #[arg(long, global = true, value_name = "N")]
+    batch: Option<NonZero<usize>>,
     /// Number of workers [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZero<usize>>,
@@ -45,6 +52,17 @@ pub(super) struct Global {
 impl Global {
     pub(super) fn threads(&self) -> NonZero<usize> {
         self.threads.unwrap_or_else(available_threads)
+    }
+
+    /// The engine that was typed.
+    pub(super) fn selection(&self) -> Result<Selection, UsageError> {
+        let Self { backend, device, batch, .. } = self;
+        if device.is_some() && !matches!(backend, Backend::Auto | Backend::Wgpu) {
+            let problem =
+                format!("--device is for GPUs, and --backend {} uses none: leave one of them out", backend.name());
+            return Err(UsageError(problem));
+        }
+        Ok(Selection { backend: *backend, device: device.clone(), batch: *batch })
     }
 }
 
@@ -66,6 +84,8 @@ pub(super) enum Command {
     Dump(Dump),
     /// List the networks and the weights that are here
     Models(Models),
+    /// List GPUs and the processor's engine, and try each
+    Devices(Devices),
 }
 
 #[derive(Debug, clap::Args)]
@@ -249,6 +269,13 @@ pub(super) struct Models {
     pub(super) json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Devices {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsTask {
     /// Download Keras' ImageNet weights and import them, for all conversions of this user
@@ -341,7 +368,8 @@ pub(super) enum Stage {
     Logits,
 }
 
-const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
+const BACKENDS: &[(&str, Backend)] =
+    &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("wgpu", Backend::Wgpu), ("flex", Backend::Flex)];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{Outcome, UsageError, say_notes};
+use super::{Outcome, UsageError, say_note, say_notes};
 use crate::convert::{Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
@@ -31,9 +31,10 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         threads: global.threads(),
     };
     let share = share(command)?;
+    let selection = global.selection()?;
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
     let weights = weights(&command.network)?;
-    let engine = engine::open(global.backend, &weights)?;
+    let engine = engine::open(&selection, &weights, &mut |line| say_note(line, global))?;
     say_notes(&dataset, global);
 
     let start = if command.restart { Start::Anew } else { Start::Resume };
@@ -131,9 +132,10 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
         writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-        match summary.isa {
-            Some(isa) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
-            None => writeln!(out, "engine    {}", summary.engine)?,
+        match (&summary.device, summary.isa) {
+            (Some(device), _) => writeln!(out, "engine    {}, {device}", summary.engine)?,
+            (None, Some(isa)) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
+            (None, None) => writeln!(out, "engine    {}", summary.engine)?,
         }
     }
     writeln!(out, "model     {}", summary.model)?;

@@ -11,6 +11,7 @@
 
 mod args;
 mod convert;
+mod devices;
 #[cfg(feature = "fetch")]
 pub mod download;
 mod dump;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Probe(command) => probe::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
         Command::Models(command) => models::run(command, &args.global),
+        Command::Devices(command) => devices::run(command, &args.global),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -137,9 +139,14 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "petrec: {line}");
 }
 
+/// Tells one thing that somebody who wants quiet need not know.
+fn say_note(line: &str, global: &args::Global) {
+    if !global.quiet {
+        say(line);
+    }
+}
+
 /// Tells what was passed over while listing the data set.
 fn say_notes(dataset: &Dataset, global: &args::Global) {
-    if !global.quiet {
-        dataset.notes.iter().for_each(|note| say(&note.to_string()));
-    }
+    dataset.notes.iter().for_each(|note| say_note(&note.to_string(), global));
 }

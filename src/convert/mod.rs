@@ -83,7 +83,7 @@ pub fn convert(
     let manifest = Manifest::new(dataset, weights, &options, fingerprint, worker.record_description());
     let head = Head::new(dataset, &options, &plan, manifest);
     let conversion = Conversion { dataset, options: &options, worker, plan, head };
-    let (engine_name, isa) = (engine.name(), engine.isa());
+    let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
     output::refuse_inside(out, &dataset.root)?;
     let wanted = conversion.plan.files.iter().enumerate().filter(|(place, _)| part.has(*place));
@@ -104,6 +104,7 @@ pub fn convert(
         images_per_second: (images - resumed) as f64 / seconds,
         engine: engine_name,
         isa,
+        device,
         model: weights.metadata().architecture,
         feature_shape,
         out: text(out),
@@ -195,9 +196,10 @@ fn convert_images(
 ) -> Result<Entries, ConvertError> {
     let planned = files.planned();
     let images = files.images();
+    let workers = worker.count(engine.as_ref()).min(images.len());
     let converted = parallel::ordered(
         images.len(),
-        engine.forks(worker.threads().min(images.len())),
+        engine.forks(workers),
         |engine, index| worker.convert(engine.as_mut(), images[index]),
         |converted| {
             if watch.wants_to_stop() && files.is_between_files() {

@@ -3,12 +3,18 @@
 mod bad_input;
 mod beside;
 mod convert;
+#[cfg(feature = "wgpu")]
+#[path = "../common/device.rs"]
+mod device;
+mod devices;
 mod dump;
 mod inspect;
 mod models;
 #[path = "../common/places.rs"]
 mod places;
 mod probe;
+#[path = "../common/program.rs"]
+mod program;
 mod resume;
 #[path = "../common/shared.rs"]
 mod shared;
@@ -25,6 +31,7 @@ use std::process::Command;
 
 use petrec::tfrecord::{Example, Message, Reader};
 use places::{photos, repository};
+use program::program;
 use tempfile::TempDir;
 
 /// What a run of petrec said.
@@ -36,7 +43,7 @@ struct Run {
 
 /// Runs petrec in the repository's root.
 fn petrec<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
-    Run::of(Command::new(env!("CARGO_BIN_EXE_petrec")).args(args).current_dir(repository("")))
+    Run::of(program().args(args).current_dir(repository("")))
 }
 
 impl Run {
