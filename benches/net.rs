@@ -47,7 +47,7 @@ struct Args {
 }
 
 fn backend(typed: &str) -> Result<Backend, &'static str> {
-    Backend::ALL.into_iter().find(|backend| backend.name() == typed).ok_or("auto, cpu, wgpu or flex")
+    Backend::ALL.into_iter().find(|backend| backend.name() == typed).ok_or("auto, cpu, wgpu, flex or ndarray")
 }
 
 fn main() -> anyhow::Result<()> {

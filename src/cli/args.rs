@@ -57,10 +57,12 @@ impl Global {
     /// The engine that was typed.
     pub(super) fn selection(&self) -> Result<Selection, UsageError> {
         let Self { backend, device, batch, .. } = self;
-        if device.is_some() && !matches!(backend, Backend::Auto | Backend::Wgpu) {
-            let problem =
-                format!("--device is for GPUs, and --backend {} uses none: leave one of them out", backend.name());
-            return Err(UsageError(problem));
+        let uses_gpu = matches!(backend, Backend::Auto | Backend::Wgpu);
+        if !uses_gpu && (device.is_some() || batch.is_some()) {
+            let (option, engine) = (if device.is_some() { "--device" } else { "--batch" }, backend.name());
+            return Err(UsageError(format!(
+                "{option} is for GPUs, and --backend {engine} uses none: leave one of them out"
+            )));
         }
         Ok(Selection { backend: *backend, device: device.clone(), batch: *batch })
     }
@@ -368,8 +370,13 @@ pub(super) enum Stage {
     Logits,
 }
 
-const BACKENDS: &[(&str, Backend)] =
-    &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("wgpu", Backend::Wgpu), ("flex", Backend::Flex)];
+const BACKENDS: &[(&str, Backend)] = &[
+    ("auto", Backend::Auto),
+    ("cpu", Backend::Cpu),
+    ("wgpu", Backend::Wgpu),
+    ("flex", Backend::Flex),
+    ("ndarray", Backend::Ndarray),
+];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];

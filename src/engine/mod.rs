@@ -3,7 +3,7 @@
 //! Every engine implements [`FeatureExtractor`] and is built from a [`Weights`] value alone, so all of them can be held
 //! against each other. [`open`] picks one.
 
-#[cfg(any(feature = "flex", feature = "wgpu"))]
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
 mod burn;
 #[cfg(feature = "cpu")]
 pub mod cpu;

@@ -17,11 +17,13 @@ pub enum Backend {
     Wgpu,
     /// Burn's pure-Rust CPU back end, for holding the others against it.
     Flex,
+    /// Burn's older CPU back end, for the same.
+    Ndarray,
 }
 
 impl Backend {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Wgpu, Self::Flex];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Cpu, Self::Wgpu, Self::Flex, Self::Ndarray];
 
     /// The name as typed: `flex`.
     #[must_use]
@@ -31,6 +33,7 @@ impl Backend {
             Self::Cpu => "cpu",
             Self::Wgpu => "wgpu",
             Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
         }
     }
 }
@@ -64,10 +67,26 @@ pub fn open(
 ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
     match (selection.backend, &selection.device) {
         (Backend::Wgpu, _) | (Backend::Auto, Some(_)) => open_gpu(selection, weights, tell),
-        (Backend::Auto, None) => open_best(selection, weights, tell),
+        (Backend::Auto, None) => match open_gpu(selection, weights, tell) {
+            Err(EngineError::NoDevice { .. } | EngineError::NotBuilt(_)) => open_processor(weights),
+            Err(error @ (EngineError::Device { .. } | EngineError::WrongDevice { .. })) => {
+                tell(&format!("the processor takes over, because {error}"));
+                open_processor(weights)
+            }
+            opened => opened,
+        },
         (Backend::Cpu, _) => open_cpu(weights),
         (Backend::Flex, _) => open_flex(weights),
+        (Backend::Ndarray, _) => open_ndarray(weights),
     }
+}
+
+/// Opens the best engine that needs nothing but the processor.
+///
+/// # Errors
+/// None is built in, or `PETREC_ISA` names what this machine does not have.
+pub fn open_processor(weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
+    if cfg!(feature = "cpu") { open_cpu(weights) } else { open_flex(weights) }
 }
 
 #[cfg(feature = "wgpu")]
@@ -87,39 +106,6 @@ fn open_gpu(_: &Selection, _: &Weights, _: &mut dyn FnMut(&str)) -> Result<Box<d
     Err(EngineError::NotBuilt("wgpu"))
 }
 
-#[cfg(feature = "wgpu")]
-fn open_best(
-    selection: &Selection,
-    weights: &Weights,
-    tell: &mut dyn FnMut(&str),
-) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    match open_gpu(selection, weights, tell) {
-        Err(EngineError::NoDevice { .. }) => open_processor(weights),
-        Err(error @ (EngineError::Device { .. } | EngineError::WrongDevice { .. })) => {
-            tell(&format!("the processor takes over, because {error}"));
-            open_processor(weights)
-        }
-        opened => opened,
-    }
-}
-
-#[cfg(not(feature = "wgpu"))]
-fn open_best(
-    _: &Selection,
-    weights: &Weights,
-    _: &mut dyn FnMut(&str),
-) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    open_processor(weights)
-}
-
-/// Opens the best engine that needs nothing but the processor.
-///
-/// # Errors
-/// None is built in, or `PETREC_ISA` names what this machine does not have.
-pub fn open_processor(weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    if cfg!(feature = "cpu") { open_cpu(weights) } else { open_flex(weights) }
-}
-
 #[cfg(feature = "cpu")]
 fn open_cpu(weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
     Ok(Box::new(super::cpu::CpuExtractor::new(weights)?))
@@ -132,10 +118,20 @@ fn open_cpu(_: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
 
 #[cfg(feature = "flex")]
 fn open_flex(weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    Ok(Box::new(super::burn::FlexExtractor::new(weights)))
+    Ok(Box::new(super::burn::BurnExtractor::flex(weights)))
 }
 
 #[cfg(not(feature = "flex"))]
 fn open_flex(_: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
     Err(EngineError::NotBuilt("flex"))
+}
+
+#[cfg(feature = "ndarray")]
+fn open_ndarray(weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
+    Ok(Box::new(super::burn::BurnExtractor::ndarray(weights)))
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn open_ndarray(_: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
+    Err(EngineError::NotBuilt("ndarray"))
 }

@@ -16,10 +16,13 @@ fn the_processor_is_listed_with_its_instructions() {
 }
 
 #[test]
-fn a_device_and_an_engine_that_uses_none_do_not_go_together() {
+fn what_is_for_gpus_does_not_go_with_an_engine_that_uses_none() {
     let out = temporary();
 
-    convert_photos(out.path(), &["--backend", "cpu", "--device", "0"]).refused(2, &["--device is for GPUs", "cpu"]);
+    for (option, value) in [("--device", "0"), ("--batch", "8")] {
+        let run = convert_photos(out.path(), &["--backend", "cpu", option, value]);
+        run.refused(2, &[&format!("{option} is for GPUs"), "--backend cpu"]);
+    }
 
     assert_eq!(names(out.path()), [""; 0]);
 }

@@ -57,6 +57,8 @@ const ENGINES: &[Backend] = &[
     Backend::Cpu,
     #[cfg(feature = "flex")]
     Backend::Flex,
+    #[cfg(feature = "ndarray")]
+    Backend::Ndarray,
 ];
 
 /// The features of each picture, in order.

@@ -5,13 +5,13 @@
 
 mod convolution;
 mod efficientnet;
-#[cfg(feature = "flex")]
-mod flex;
 mod mbconv;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+mod processor;
 mod squeeze_excite;
 
-#[cfg(feature = "flex")]
-pub(super) use flex::FlexExtractor;
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) use processor::BurnExtractor;
 
 use ::burn::tensor::{Device, Tensor, TensorData};
 
