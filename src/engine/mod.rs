@@ -1,6 +1,6 @@
 //! Running a network: pictures in, features out.
 //!
-//! Every engine implements [`FeatureExtractor`] and is built from a [`Weights`] value alone, so all of them can be held
+//! Every engine implements [`FeatureExtractor`] and is built from a [`Weights`](crate::model::Weights) value alone, so all of them can be held
 //! against each other. [`open`] picks one.
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]

@@ -124,6 +124,22 @@ mod on_a_device {
     }
 
     #[test]
+    fn a_batch_that_the_device_cannot_do_is_halved() {
+        let Some(device) = device() else { return };
+        // The largest map of Lite0 is 112 x 112 x 96 values of four bytes.
+        let has_room = |batch: u64| batch * 112 * 112 * 96 * 4 <= device.max_binding;
+        let dataset = data_set(&[("A/1.jpg", "Cat/chelsea.jpg")]);
+        let (cache, out) = (temporary(), temporary());
+        let index = device.index.to_string();
+
+        let run = convert_on_gpu(cache.path(), dataset.path(), out.path(), &[], &["--device", &index, "--batch", "64"]);
+
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(has_room(64) || run.stderr.contains("fails with batches of 64"), "{}", run.stderr);
+        assert!(has_room(64) || run.stderr.contains("trying 32"), "{}", run.stderr);
+    }
+
+    #[test]
     fn a_batch_larger_than_the_data_set_is_padded() {
         let Some(device) = device() else { return };
         let dataset = data_set(&[("A/1.jpg", "Cat/chelsea.jpg"), ("B/2.jpg", "Coffee/coffee.jpg")]);

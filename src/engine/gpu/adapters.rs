@@ -98,6 +98,8 @@ pub(super) fn open(adapter: &Adapter) -> Result<Device, String> {
 
     let mut devices = open_devices();
     if let Some(device) = devices.get(&adapter.index) {
+        // What an earlier network had on it is not given back by itself.
+        device.memory_cleanup();
         return Ok(device.clone());
     }
     let device = Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init();

@@ -30,7 +30,8 @@ pub struct GpuExtractor {
 }
 
 impl GpuExtractor {
-    /// Uploads `weights` to the device behind `adapter`. It computes `batch` pictures at a time; see [`default_batch`].
+    /// Uploads `weights` to the device behind `adapter`. It computes `batch` pictures at a time; where
+    /// that is not said, 32 or as many as it has room for.
     ///
     /// # Errors
     /// The device cannot be opened, or has no room for the weights.
@@ -42,7 +43,7 @@ impl GpuExtractor {
 
         let (weights, its) = (weights.clone(), adapter.clone());
         let client = Client::start(sizes, move || Ok(OnDevice(burn::Network::new(&weights, open(&its)?))));
-        let client = client.map_err(|problem| EngineError::Device { device: adapter.to_string(), problem })?;
+        let client = client.map_err(|problem| failed(&adapter, &problem))?;
         Ok(Self { adapter, sizes, side, shape, client })
     }
 
@@ -52,11 +53,33 @@ impl GpuExtractor {
         &self.adapter
     }
 
+    /// Computes a batch of nothing: its kernels are compiled then, and there is room for it.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub(super) fn warm_up(&mut self) -> Result<(), EngineError> {
+        let Sizes { batch, picture, .. } = self.sizes;
+        self.extract(ImageBatch::new(self.side, vec![0.0; batch * picture])).map(|_| ())
+    }
+
     /// Pictures that it computes at a time.
     #[must_use]
     pub fn batch(&self) -> usize {
         self.sizes.batch
     }
+}
+
+fn failed(adapter: &Adapter, problem: &str) -> EngineError {
+    EngineError::Device { device: adapter.to_string(), problem: root_cause(problem).to_owned() }
+}
+
+/// What is at the bottom of the pile of causes, headings and skipped kernels that Burn makes of an error.
+fn root_cause(problem: &str) -> &str {
+    let says_something = |line: &&str| {
+        let noise = ["Caused by:", "Asked at:", "No backtrace available", "skipped `", "("];
+        !line.is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
+    };
+    problem.lines().map(str::trim).filter(says_something).next_back().unwrap_or("the driver does not say why")
 }
 
 /// Pictures in a batch: as many as there is room for, up to 32, where the largest map must fit into a buffer. One where the
@@ -91,7 +114,7 @@ impl FeatureExtractor for GpuExtractor {
         }
         let pictures = batch.into_data();
         let data = self.client.extract(pictures.chunks_exact(self.sizes.picture));
-        let data = data.map_err(|problem| EngineError::Device { device: self.adapter.to_string(), problem })?;
+        let data = data.map_err(|problem| failed(&self.adapter, &problem))?;
         Ok(FeatureBatch { count, shape: self.shape, data })
     }
 
@@ -121,5 +144,21 @@ impl Runner for OnDevice {
     fn finish(&mut self, running: Self::Running) -> Result<Vec<f32>, String> {
         let data = running.unwrap_or_else(block_on)?;
         data.try_into_vec::<f32>().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_pile_of_causes_the_lowest_is_told() {
+        let pile = "An error happened during execution\nCaused by:\n  Several failures at once\nCaused by:\n  skipped `KernelBinop`: it \
+            needed memory\n  (69 older skip record(s) were dropped)\nCaused by:\n  can't allocate buffer of size: 308281344\n\
+            No backtrace available\nAsked at:\nNo backtrace available";
+
+        assert_eq!(root_cause(pile), "can't allocate buffer of size: 308281344");
+        assert_eq!(root_cause("wgpu error: Out of Memory"), "wgpu error: Out of Memory");
+        assert_eq!(root_cause("\nCaused by:\n"), "the driver does not say why");
     }
 }

@@ -37,19 +37,41 @@ pub(super) fn choose(choice: Option<&DeviceChoice>) -> Result<Adapter, EngineErr
     })
 }
 
-/// Opens a device, and tries it where it has not been tried before.
+/// Opens a device, and tries it where it has not been tried before. Where it fails, as it does without room for a batch, it is
+/// tried with half as many pictures, down to one.
 pub(super) fn open_checked(
     weights: &Weights,
     adapter: Adapter,
     batch: Option<NonZero<usize>>,
     tell: &mut dyn FnMut(&str),
 ) -> Result<GpuExtractor, EngineError> {
-    let mut engine = GpuExtractor::new(weights, adapter, batch)?;
-    let architecture = weights.metadata().architecture;
-    if !remembered::has_passed(&engine, architecture) {
-        tell(&format!("first use of {}: comparing it with the processor", engine.adapter()));
-        self_check(&mut engine, weights)?;
-        remembered::remember(&engine, architecture);
+    let mut engine = GpuExtractor::new(weights, adapter.clone(), batch)?;
+    if !remembered::has_passed(&engine, weights.metadata().architecture) {
+        tell(&format!("first use of {adapter}: comparing it with the processor"));
     }
-    Ok(engine)
+    loop {
+        let smaller = match try_out(&mut engine, weights) {
+            Ok(()) => return Ok(engine),
+            Err(EngineError::Device { problem, .. }) if engine.batch() > 1 => {
+                let half = engine.batch() / 2;
+                tell(&format!("{adapter} fails with batches of {} ({problem}): trying {half}", engine.batch()));
+                NonZero::new(half)
+            }
+            Err(error) => return Err(error),
+        };
+        // Its memory is wanted.
+        drop(engine);
+        engine = GpuExtractor::new(weights, adapter.clone(), smaller)?;
+    }
+}
+
+/// Sees whether the device can do a batch, and the first time whether it is right.
+fn try_out(engine: &mut GpuExtractor, weights: &Weights) -> Result<(), EngineError> {
+    let architecture = weights.metadata().architecture;
+    if remembered::has_passed(engine, architecture) {
+        return engine.warm_up();
+    }
+    self_check(engine, weights)?;
+    remembered::remember(engine, architecture);
+    Ok(())
 }
