@@ -159,6 +159,9 @@ pub(super) struct Convert {
     /// Where the report of every file goes [default: OUT/petrec-report.json]
     #[arg(long, value_name = "FILE.json", conflicts_with = "worker")]
     pub(super) report: Option<PathBuf>,
+    /// Tell what would be done, with an estimate of time and disk from a few of the images, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Remove what an earlier conversion left in OUT, and start anew
     #[arg(long, conflicts_with = "worker")]
     pub(super) restart: bool,

@@ -6,8 +6,10 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{Outcome, UsageError, say_notes};
-use crate::convert::{Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert};
+use super::{Outcome, UsageError, preview, say_notes};
+use crate::convert::{
+    self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
+};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
 use crate::image::Rejection;
@@ -42,6 +44,9 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         None => Part::Whole { report: command.report.as_deref(), start },
     };
     let target = Target { out: &command.out, part };
+    if command.dry_run {
+        return preview::run(&convert::preview(&dataset, &weights, engine, &options, target)?, command);
+    }
     let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
     let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;

@@ -23,6 +23,7 @@ mod finalize;
 mod inspect;
 mod interrupt;
 mod models;
+mod preview;
 mod probe;
 mod progress;
 mod size;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod beside;
 mod convert;
+mod dry_run;
 mod dump;
 mod inspect;
 mod models;
