@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
 use super::fetch::Fetch;
+use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
@@ -40,11 +41,21 @@ pub(super) struct Global {
     /// No progress and no notes; validate and convert also leave out the line per rejected file
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
+    /// Progress on standard error: a line that moves (where that is no terminal, one every 10 s), none, or JSON objects
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", value_parser = choice(PROGRESS))]
+    progress: Shown,
 }
 
 impl Global {
     pub(super) fn threads(&self) -> NonZero<usize> {
         self.threads.unwrap_or_else(available_threads)
+    }
+
+    pub(super) fn progress(&self) -> Shown {
+        match self.progress {
+            Shown::Auto if self.quiet => Shown::Never,
+            progress => progress,
+        }
     }
 }
 
@@ -345,6 +356,7 @@ pub(super) enum Stage {
 }
 
 const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
+const PROGRESS: &[(&str, Shown)] = &[("auto", Shown::Auto), ("never", Shown::Never), ("json", Shown::Json)];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];

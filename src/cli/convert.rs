@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
-use super::progress::Progress;
+use super::progress::{Progress, Unit};
 use super::{Outcome, UsageError, preview, say_notes};
 use crate::convert::{
     self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
@@ -47,7 +47,8 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     if command.dry_run {
         return preview::run(&convert::preview(&dataset, &weights, engine, &options, target)?, command);
     }
-    let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
+    let images = (dataset.images.len(), Unit::Images);
+    let progress = Progress::new("convert", images, "; left out of the records", global);
     let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
@@ -94,9 +95,8 @@ struct Watcher {
 
 impl Watch for Watcher {
     fn begun(&mut self, images: usize, resumed: usize) {
-        self.progress.expect(images);
+        self.progress.expect(images, resumed);
         if resumed > 0 {
-            self.progress.skip(resumed);
             self.progress.say(&format!("{} were converted by an earlier run", counted(resumed, "image")));
         }
     }

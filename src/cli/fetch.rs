@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::Global;
 use super::download::Download;
+use super::progress::Shown;
 use super::{Outcome, say};
 use crate::dataset::display_path;
 use crate::fetch::Source;
@@ -36,7 +37,7 @@ fn published() -> impl TypedValueParser<Value = Source> {
 pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
     let folder = user_folder().context("there is no home folder for the weights: set HOME")?;
     let source = command.download.source(command.keras.clone());
-    let path = match command.download.run(&source, &folder, global.quiet) {
+    let path = match command.download.run(&source, &folder, global.progress() != Shown::Auto) {
         Ok(path) => path,
         Err(error) => {
             say(&error.to_string());

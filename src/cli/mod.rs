@@ -133,9 +133,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells one thing in one line on standard error. That nobody may be listening is no reason to stop.
+/// Tells one thing in one line on standard error.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "petrec: {line}");
+    tell(&format!("petrec: {line}"));
+}
+
+/// Writes a line to standard error. That nobody may be listening is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Tells what was passed over while listing the data set.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Outcome;
 use super::args::Convert;
+use super::progress::duration;
 use crate::convert::{Content, Estimate, Preview};
 use crate::dataset::one_line;
 use crate::number::{bytes, counted, shape, thousands};
@@ -49,9 +50,12 @@ fn print(out: &mut impl Write, preview: &Preview, is_restart: bool) -> io::Resul
     if let Some(share) = preview.worker {
         writeln!(out, "share     {share}")?;
     }
-    let (time, rejected) = (duration(seconds), thousands(rejected));
-    writeln!(out, "estimate  {time} and {}, judged by {}", bytes(on_disk), counted(tried, "image"))?;
-    writeln!(out, "          ({rejected} rejected) at {images_per_second:.1} images/s")?;
+    let (time, tried, rejected) = (duration(seconds), counted(tried, "image"), thousands(rejected));
+    writeln!(
+        out,
+        "time      about {time}: an estimate from {tried} ({rejected} rejected) at {images_per_second:.1} images/s"
+    )?;
+    writeln!(out, "disk      about {}", bytes(on_disk))?;
 
     let classes = preview.classes.iter().map(|class| (one_line(&class.name).to_string(), class));
     let classes: Vec<_> = classes.take(SHOWN).collect();
@@ -78,15 +82,5 @@ fn more(out: &mut impl Write, count: usize, noun: &str) -> io::Result<()> {
     match count.checked_sub(SHOWN) {
         None | Some(0) => Ok(()),
         Some(rest) => writeln!(out, "... and {} more {noun}", thousands(rest)),
-    }
-}
-
-/// `about 3 s`, `about 12 min`, `about 2.5 h`.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        under_a_second if under_a_second < 1.0 => "less than a second".to_owned(),
-        seconds if seconds < 100.0 => format!("about {seconds:.0} s"),
-        seconds if seconds < 6_000.0 => format!("about {:.0} min", seconds / 60.0),
-        seconds => format!("about {:.1} h", seconds / 3_600.0),
     }
 }

@@ -133,7 +133,8 @@ fn what_lies_in_the_output_folder_is_looked_at_and_left_as_it_is() {
         let run = convert_photos(folder, &["--dry-run", "--restart"]).ok();
         assert!(run.stdout.contains("from which --restart removes"), "{}", run.stdout);
     }
-    convert_photos(photos, &["--dry-run"]).refused(1, &["examples/photos", "is not empty"]);
+    convert_photos(data_set(GOOD).path(), &["--dry-run"]).refused(1, &["is not empty"]);
+    convert_photos(photos, &["--dry-run"]).refused(1, &["lies inside the data set"]);
 
     assert!([tree(finished.path()), tree(unfinished.path())] == before);
 }

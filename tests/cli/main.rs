@@ -10,6 +10,7 @@ mod models;
 #[path = "../common/places.rs"]
 mod places;
 mod probe;
+mod progress;
 mod resume;
 #[path = "../common/shared.rs"]
 mod shared;
