@@ -21,7 +21,7 @@ use crate::tfrecord::{Compression, Extra};
 
 /// A folder of photos becomes training-ready TFRecord features.
 #[derive(Debug, Parser)]
-#[command(name = "petrec", version, about, arg_required_else_help = true)]
+#[command(name = "petrec", version, about)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) global: Global,

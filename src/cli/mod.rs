@@ -29,8 +29,10 @@ mod progress;
 mod size;
 mod validate;
 mod verify;
+mod welcome;
 mod worker_env;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -68,6 +70,10 @@ impl Outcome {
 /// Runs petrec on the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    if env::args_os().len() <= 1 {
+        welcome::tell_next_steps();
+        return ExitCode::from(2);
+    }
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),

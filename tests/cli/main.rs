@@ -5,6 +5,7 @@ mod beside;
 mod convert;
 mod dry_run;
 mod dump;
+mod first_steps;
 mod inspect;
 mod models;
 #[path = "../common/places.rs"]
