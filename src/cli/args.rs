@@ -77,6 +77,8 @@ pub(super) enum Command {
     Dump(Dump),
     /// List the networks and the weights that are here
     Models(Models),
+    /// Print what makes a shell complete petrec's commands and options
+    Completions(Completions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -261,6 +263,12 @@ pub(super) struct Models {
     /// Print the list as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@
 //! | 130 | interrupted; the same command goes on from there |
 
 mod args;
+mod completions;
 mod convert;
 #[cfg(feature = "fetch")]
 pub mod download;
@@ -36,7 +37,7 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
 use crate::dataset::{Dataset, DatasetError};
@@ -67,6 +68,12 @@ impl Outcome {
     }
 }
 
+/// All that can be typed, for those who generate something from it: completions, man pages, the reference.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 /// Runs petrec on the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -84,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Probe(command) => probe::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
         Command::Models(command) => models::run(command, &args.global),
+        Command::Completions(command) => completions::run(command),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod beside;
+mod completions;
 mod convert;
 mod dry_run;
 mod dump;
