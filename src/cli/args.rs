@@ -250,6 +250,9 @@ pub(super) struct Dump {
     /// Also write each array to DIR/<stem>.npy
     #[arg(long, value_name = "DIR")]
     pub(super) npy: Option<PathBuf>,
+    /// Print it all as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -363,6 +366,13 @@ pub(super) enum Stage {
     Logits,
 }
 
+impl Stage {
+    /// The word that is typed for it.
+    pub(super) fn name(self) -> &'static str {
+        STAGES.iter().find(|(_, stage)| *stage == self).map_or("", |(word, _)| word)
+    }
+}
+
 const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
 const PROGRESS: &[(&str, Shown)] = &[("auto", Shown::Auto), ("never", Shown::Never), ("json", Shown::Json)];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
@@ -403,5 +413,13 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_tells_something_tells_it_as_json() {
+        for command in Args::command().get_subcommands().filter(|command| command.get_name() != "completions") {
+            let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+            assert!(has_json, "{}", command.get_name());
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::places::repository;
 use super::resume::killed_conversion;
 use super::{Run, convert_photos, petrec, temporary};
 
@@ -107,7 +106,7 @@ fn on_a_terminal_a_line_moves_unless_nobody_wants_it() {
         let petrec = format!("{} validate examples/photos {options}", env!("CARGO_BIN_EXE_petrec"));
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--command", &petrec, "/dev/null"]);
-        Run::of(script.current_dir(repository("")).env("TERM", terminal)).ok().stdout
+        Run::of(script.current_dir(super::places::repository("")).env("TERM", terminal)).ok().stdout
     };
 
     assert!(on_a_terminal("", "xterm").contains("/15 images"));
