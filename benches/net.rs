@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use petrec::engine::{self, Backend, FeatureExtractor, ImageBatch};
+use petrec::engine::{self, Backend, DeviceChoice, FeatureExtractor, ImageBatch, Selection};
 use petrec::image::{Accept, load};
 use petrec::model::{Weights, seeded_b0};
 use petrec::parallel::available_threads;
@@ -24,8 +24,14 @@ struct Args {
     #[arg(long)]
     weights: Option<PathBuf>,
     /// Engine to run
-    #[arg(long, default_value = "auto", value_parser = |typed: &str| match typed { "auto" => Ok(Backend::Auto), "cpu" => Ok(Backend::Cpu), "flex" => Ok(Backend::Flex), _ => Err("auto, cpu or flex") })]
+    #[arg(long, default_value = "auto", value_parser = backend)]
     backend: Backend,
+    /// GPU to run on
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+    /// Pictures that a GPU computes at a time
+    #[arg(long)]
+    batch: Option<NonZero<usize>>,
     /// How long to run
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -40,6 +46,10 @@ struct Args {
     bench: bool,
 }
 
+fn backend(typed: &str) -> Result<Backend, &'static str> {
+    Backend::ALL.into_iter().find(|backend| backend.name() == typed).ok_or("auto, cpu, wgpu, flex or ndarray")
+}
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let weights = match &args.weights {
@@ -50,12 +60,14 @@ fn main() -> anyhow::Result<()> {
     let photo = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(PHOTO), Accept::TensorFlow)?;
     let input = weights.metadata().preprocess.input(&photo.picture, side);
     let threads = args.threads.unwrap_or_else(available_threads).get();
-    let engine = engine::open(args.backend, &weights)?;
-    let (name, isa) = (engine.name(), engine.isa());
+    let selection = Selection { backend: args.backend, device: args.device, batch: args.batch };
+    let engine = engine::open(&selection, &weights, &mut |line| eprintln!("{line}"))?;
+    let (name, isa, device) = (engine.name(), engine.isa(), engine.device());
+    let workers = engine.workers(threads);
 
     let duration = Duration::from_secs_f64(args.seconds);
     let rates: anyhow::Result<Vec<f64>> = thread::scope(|scope| {
-        let workers: Vec<_> = (engine.forks(threads).into_iter())
+        let workers: Vec<_> = (engine.forks(workers).into_iter())
             .map(|engine| scope.spawn(|| rate(engine, &ImageBatch::new(side, input.clone()), duration)))
             .collect();
         workers.into_iter().map(|worker| worker.join().expect("no worker panics")).collect()
@@ -65,11 +77,11 @@ fn main() -> anyhow::Result<()> {
     let architecture = weights.metadata().architecture;
     if args.json {
         let line = serde_json::json!({
-            "engine": name, "isa": isa, "model": architecture, "threads": threads, "images_per_second": images_per_second,
+            "engine": name, "isa": isa, "device": device, "model": architecture, "threads": threads, "images_per_second": images_per_second,
         });
         println!("{line}");
     } else {
-        let engine = isa.map_or(name.to_owned(), |isa| format!("{name} ({isa})"));
+        let engine = device.as_deref().or(isa).map_or(name.to_owned(), |detail| format!("{name} ({detail})"));
         println!("{architecture} on {engine}, {threads} threads: {images_per_second:.1} images/s");
     }
     Ok(())

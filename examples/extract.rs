@@ -7,14 +7,15 @@ use std::env;
 use std::error::Error;
 use std::path::Path;
 
-use petrec::engine::{self, Backend, ImageBatch, Pool};
+use petrec::engine::{self, ImageBatch, Pool, Selection};
 use petrec::image::{self, Accept};
 use petrec::model::Weights;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let weights = Weights::built_in_lite0()?;
     let side = weights.network().side;
-    let mut engine = engine::open(Backend::Auto, &weights)?;
+    // A GPU if there is one, else the processor.
+    let mut engine = engine::open(&Selection::default(), &weights, &mut |line| eprintln!("{line}"))?;
 
     for path in env::args_os().skip(1) {
         let picture = match image::load(Path::new(&path), Accept::TensorFlow) {

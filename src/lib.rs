@@ -24,13 +24,13 @@
 //!
 //! ```
 //! use std::path::Path;
-//! use petrec::engine::{self, Backend, ImageBatch};
+//! use petrec::engine::{self, ImageBatch};
 //! use petrec::image::{self, Accept};
 //! use petrec::model::Weights;
 //!
 //! let weights = Weights::built_in_lite0()?; // for any other network: `petrec::model::locate`
 //! let side = weights.network().side;
-//! let mut engine = engine::open(Backend::Auto, &weights)?;
+//! let mut engine = engine::open_processor(&weights)?; // for a GPU: `petrec::engine::open`
 //!
 //! let picture = image::load(Path::new("examples/photos/Cat/chelsea.jpg"), Accept::TensorFlow)?.picture;
 //! let input = weights.metadata().preprocess.input(&picture, side);
@@ -81,6 +81,7 @@ pub mod parallel;
 mod paths;
 pub mod probe;
 pub mod report;
+mod silence;
 pub mod tfrecord;
 pub mod validate;
 pub mod verify;

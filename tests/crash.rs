@@ -1,5 +1,8 @@
 //! Nothing is lost: `convert`, killed at any moment and started again, ends with the bytes of a run that nobody disturbed.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use program::program;
 use tempfile::TempDir;
 
 /// What is converted: small records, so that the time goes into many files.
@@ -51,7 +55,7 @@ impl Scene {
     }
 
     fn petrec(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_petrec"));
+        let mut command = program();
         command.args(args).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -299,6 +303,7 @@ const ON_A_FULL_DISK: &str = r#"
 fn a_full_disk_ends_the_run_and_with_more_room_it_goes_on() {
     let scene = Scene::new(LAYOUTS[0]);
     let mut command = Command::new("unshare");
+    command.env("PETREC_BACKEND", "cpu");
     command.args(["--map-root-user", "--mount", "sh", "-c", ON_A_FULL_DISK, env!("CARGO_BIN_EXE_petrec")]);
     command.args(["convert", "--quiet", "--model", "efficientnet-lite0"]).args(scene.options).arg("photos");
 

@@ -78,7 +78,7 @@ def petrec_net(net, threads, seconds):
     """`benches/net.rs`, once with the best instructions of this machine and once with each of the others."""
     for isa in (None, "avx2", "portable"):
         command = ["{net-bench}", "--weights", f"{{{net}-weights}}", "--seconds", str(seconds)]
-        command += ["--threads", str(threads), "--json"]
+        command += ["--backend", "cpu", "--threads", str(threads), "--json"]
         yield Contestant(
             "petrec",
             f"{threads} threads" + (f", PETREC_ISA={isa}" if isa else ""),

@@ -42,7 +42,7 @@ def arguments():
     parser.add_argument("--only", metavar="REGEX", help="contestants to run, as --list shows them")
     parser.add_argument("--skip", metavar="REGEX", help="contestants to leave out")
     parser.add_argument("--list", action="store_true", help="list the contestants and stop")
-    parser.add_argument("--backend", default="auto", help="petrec's --backend [auto]")
+    parser.add_argument("--backend", default="cpu", help="petrec's --backend [cpu]")
     parser.add_argument("--work", type=pathlib.Path, default=files.ROOT / "target" / "peers", help="what is made is kept here")
     parser.add_argument("--petrec", help="petrec's program [default: cargo builds it]")
     parser.add_argument("--net-bench", help="the program of benches/net.rs [default: cargo builds it]")

@@ -7,13 +7,14 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
+use super::UsageError;
 use super::fetch::Fetch;
 use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
 use crate::dataset::{self, Extensions};
-use crate::engine::{Backend, Pool};
+use crate::engine::{Backend, DeviceChoice, Pool, Selection};
 use crate::image::{self, Accept, Limits};
 use crate::model::Architecture;
 use crate::parallel::available_threads;
@@ -33,8 +34,14 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Global {
     /// Engine that runs the network
-    #[arg(long, global = true, default_value = "auto", value_parser = choice(BACKENDS))]
-    pub(super) backend: Backend,
+    #[arg(long, global = true, default_value = "auto", env = "PETREC_BACKEND", value_parser = choice(BACKENDS))]
+    backend: Backend,
+    /// GPU to use: its number or a part of its name in 'petrec devices', or discrete, integrated, virtual, cpu (software)
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub(super) device: Option<DeviceChoice>,
+    /// Images that a GPU computes at a time [default: as many as it has room for, up to 32]
+    #[arg(long, global = true, value_name = "N")]
+    batch: Option<NonZero<usize>>,
     /// Number of workers [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZero<usize>>,
@@ -57,6 +64,19 @@ impl Global {
             progress => progress,
         }
     }
+
+    /// The engine that was typed.
+    pub(super) fn selection(&self) -> Result<Selection, UsageError> {
+        let Self { backend, device, batch, .. } = self;
+        let uses_gpu = matches!(backend, Backend::Auto | Backend::Wgpu);
+        if !uses_gpu && (device.is_some() || batch.is_some()) {
+            let (option, engine) = (if device.is_some() { "--device" } else { "--batch" }, backend.name());
+            return Err(UsageError(format!(
+                "{option} is for GPUs, and --backend {engine} uses none: leave one of them out"
+            )));
+        }
+        Ok(Selection { backend: *backend, device: device.clone(), batch: *batch })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +97,8 @@ pub(super) enum Command {
     Dump(Dump),
     /// List the networks and the weights that are here
     Models(Models),
+    /// List GPUs and the processor's engine, and try each
+    Devices(Devices),
     /// Print what makes a shell complete petrec's commands and options
     Completions(Completions),
 }
@@ -269,6 +291,13 @@ pub(super) struct Models {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Devices {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Completions {
     /// The shell
     pub(super) shell: clap_complete::Shell,
@@ -373,7 +402,13 @@ impl Stage {
     }
 }
 
-const BACKENDS: &[(&str, Backend)] = &[("auto", Backend::Auto), ("cpu", Backend::Cpu), ("flex", Backend::Flex)];
+const BACKENDS: &[(&str, Backend)] = &[
+    ("auto", Backend::Auto),
+    ("cpu", Backend::Cpu),
+    ("wgpu", Backend::Wgpu),
+    ("flex", Backend::Flex),
+    ("ndarray", Backend::Ndarray),
+];
 const PROGRESS: &[(&str, Shown)] = &[("auto", Shown::Auto), ("never", Shown::Never), ("json", Shown::Json)];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
-use super::{Outcome, UsageError, preview, say_notes};
+use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
     self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
 };
@@ -33,9 +33,10 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         threads: global.threads(),
     };
     let share = share(command)?;
+    let selection = global.selection()?;
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
     let weights = weights(&command.network)?;
-    let engine = engine::open(global.backend, &weights)?;
+    let engine = engine::open(&selection, &weights, &mut |line| say_note(line, global))?;
     say_notes(&dataset, global);
 
     let start = if command.restart { Start::Anew } else { Start::Resume };
@@ -136,10 +137,7 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
         writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-        match summary.isa {
-            Some(isa) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
-            None => writeln!(out, "engine    {}", summary.engine)?,
-        }
+        writeln!(out, "engine    {}", engine_name(summary.engine, summary.isa, summary.device.as_deref()))?;
     }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
@@ -149,6 +147,15 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
         }
+    }
+}
+
+/// `cpu (avx2)`, or `wgpu` with its device.
+pub(super) fn engine_name(engine: &str, isa: Option<&str>, device: Option<&str>) -> String {
+    match (device, isa) {
+        (Some(device), _) => format!("{engine}, {device}"),
+        (None, Some(isa)) => format!("{engine} ({isa})"),
+        (None, None) => engine.to_owned(),
     }
 }
 

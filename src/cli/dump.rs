@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::args::{Dump, Global, Stage};
 use super::convert::weights;
-use super::{Outcome, UsageError, say};
+use super::{Outcome, UsageError, say, say_note};
 use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
 use crate::image::{self, Picture, Reason, Recipe, Rejection};
@@ -167,12 +167,13 @@ impl Pipeline {
     }
 
     /// One worker's engine each; none where the stage comes before it.
-    fn engines(&self, global: &Global) -> Result<Vec<Option<Box<dyn FeatureExtractor>>>, EngineError> {
+    fn engines(&self, global: &Global) -> anyhow::Result<Vec<Option<Box<dyn FeatureExtractor>>>> {
         let threads = global.threads().get();
         match self {
             Self::Features(weights) | Self::Logits(weights) => {
-                let engines = engine::open(global.backend, weights)?.forks(threads);
-                Ok(engines.into_iter().map(Some).collect())
+                let engine = engine::open(&global.selection()?, weights, &mut |line| say_note(line, global))?;
+                let workers = engine.workers(threads);
+                Ok(engine.forks(workers).into_iter().map(Some).collect())
             }
             _ => Ok((0..threads).map(|_| None).collect()),
         }

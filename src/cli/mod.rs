@@ -12,6 +12,7 @@
 mod args;
 mod completions;
 mod convert;
+mod devices;
 #[cfg(feature = "fetch")]
 pub mod download;
 mod dump;
@@ -91,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Probe(command) => probe::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
         Command::Models(command) => models::run(command, &args.global),
+        Command::Devices(command) => devices::run(command, &args.global),
         Command::Completions(command) => completions::run(command),
     };
     match outcome {
@@ -157,9 +159,14 @@ fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Tells one thing that somebody who wants quiet need not know.
+fn say_note(line: &str, global: &args::Global) {
+    if !global.quiet {
+        say(line);
+    }
+}
+
 /// Tells what was passed over while listing the data set.
 fn say_notes(dataset: &Dataset, global: &args::Global) {
-    if !global.quiet {
-        dataset.notes.iter().for_each(|note| say(&note.to_string()));
-    }
+    dataset.notes.iter().for_each(|note| say_note(&note.to_string(), global));
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Outcome;
 use super::args::Convert;
+use super::convert::engine_name;
 use super::progress::duration;
 use crate::convert::{Content, Estimate, Preview};
 use crate::dataset::one_line;
@@ -37,7 +38,7 @@ fn print(out: &mut impl Write, preview: &Preview, is_restart: bool) -> io::Resul
     writeln!(out, "labels    {} {noun} as '{}'", thousands(classes), one_line(&record.label_key))?;
     let (files, size) = (counted(preview.files.len(), "file"), bytes(preview.bytes));
     writeln!(out, "records   {} in {files}, {size}, if no image is rejected", thousands(preview.images))?;
-    let engine = preview.isa.map_or_else(|| preview.engine.to_owned(), |isa| format!("{} ({isa})", preview.engine));
+    let engine = engine_name(preview.engine, preview.isa, preview.device.as_deref());
     writeln!(out, "engine    {engine}, {}", counted(preview.threads.get(), "thread"))?;
     writeln!(out, "model     {}", preview.model)?;
     let holds = match (preview.out_holds, is_restart) {

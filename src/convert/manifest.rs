@@ -104,6 +104,9 @@ pub struct WrittenFile {
     pub engine: Cow<'static, str>,
     /// The engine's instructions, where it has several.
     pub isa: Option<Cow<'static, str>>,
+    /// The engine's device, where it is a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The index of it, if there is one.
     pub index: Option<IndexFile>,
 }

@@ -80,7 +80,7 @@ pub fn convert(
     let Target { out, part } = target;
     let options = options.completed(dataset)?;
     let conversion = Conversion::plan(dataset, weights, &options)?;
-    let (engine_name, isa) = (engine.name(), engine.isa());
+    let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
     output::refuse_inside(out, &dataset.root)?;
     let wanted = conversion.plan.files.iter().enumerate().filter(|(place, _)| part.has(*place));
@@ -101,6 +101,7 @@ pub fn convert(
         images_per_second: (images - resumed) as f64 / seconds,
         engine: engine_name,
         isa,
+        device,
         model: weights.metadata().architecture,
         feature_shape,
         out: text(out),
@@ -202,9 +203,10 @@ fn convert_images(
 ) -> Result<Entries, ConvertError> {
     let planned = files.planned();
     let images = files.images();
+    let workers = worker.count(engine.as_ref()).min(images.len());
     let converted = parallel::ordered(
         images.len(),
-        engine.forks(worker.threads().min(images.len())),
+        engine.forks(workers),
         |engine, index| worker.convert(engine.as_mut(), images[index]),
         |converted| {
             if watch.wants_to_stop() && files.is_between_files() {

@@ -1,6 +1,6 @@
 //! What a conversion would do, without doing it: its plan, and an estimate from a few of its images.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::num::NonZero;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::earlier::Beginning;
+use super::plan::PlannedFile;
 use super::worker::Worker;
 use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription, Share, Target, output};
 use crate::dataset::Dataset;
@@ -44,6 +45,8 @@ pub struct Preview {
     pub engine: &'static str,
     /// Its instructions, where it has several.
     pub isa: Option<&'static str>,
+    /// Its device, where it is a GPU.
+    pub device: Option<String>,
     /// Number of workers in this process.
     pub threads: NonZero<usize>,
     /// The output folder; bytes that are not UTF-8 are replaced.
@@ -121,26 +124,26 @@ pub fn preview(
     output::refuse_inside(out, &dataset.root)?;
     let threads = options.threads;
     let out_holds = Beginning { plan: &plan, head: &head, out, threads }.look(part)?;
-    let (engine_name, isa) = (engine.name(), engine.isa());
+    let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
+    let planned = plan.files.iter().enumerate().filter(|(place, _)| part.has(*place)).map(|(_, file)| file);
+    let images: Vec<usize> = planned.clone().flat_map(|file| plan.images_of(file)).copied().collect();
+    let of_file = |file: &PlannedFile| {
+        let images = plan.images_of(file);
+        let bytes = images.iter().map(|image| worker.record_len(&dataset.images[*image])).sum();
+        PlannedRecords { path: file.name(), split: file.split.clone(), images: images.len(), bytes }
+    };
+    let files: Vec<_> = planned.map(of_file).collect();
+    let of_split = |name: &str| {
+        let files = files.iter().filter(|file| file.split.as_deref() == Some(name));
+        PlannedSplit { name: name.to_owned(), images: files.map(|file| file.images).sum() }
+    };
+    let splits = head.manifest.splits().map(of_split).collect();
     let mut counts = vec![0; dataset.classes.len()];
-    let mut splits: BTreeMap<&str, usize> = head.manifest.splits().map(|split| (split, 0)).collect();
-    let (mut files, mut images) = (Vec::new(), Vec::new());
-    for (_, file) in plan.files.iter().enumerate().filter(|(place, _)| part.has(*place)) {
-        let of_file = plan.images_of(file);
-        let lengths = of_file.iter().map(|image| worker.record_len(&dataset.images[*image]));
-        let (path, split, bytes) = (file.name(), file.split.clone(), lengths.sum());
-        if let Some(count) = split.as_deref().and_then(|split| splits.get_mut(split)) {
-            *count += of_file.len();
-        }
-        for label in of_file.iter().filter_map(|image| dataset.images[*image].label) {
-            counts[label] += 1;
-        }
-        files.push(PlannedRecords { path, split, images: of_file.len(), bytes });
-        images.extend_from_slice(of_file);
+    for label in images.iter().filter_map(|image| dataset.images[*image].label) {
+        counts[label] += 1;
     }
     let class = |(label, (name, images)): (usize, (&String, usize))| PlannedClass { name: name.clone(), label, images };
-    let split = |name: &str| PlannedSplit { name: name.to_owned(), images: splits[name] };
     let bytes = files.iter().map(|file| file.bytes).sum();
     let trial = Trial::run(&worker, engine, &images, options.compression)?;
 
@@ -148,12 +151,13 @@ pub fn preview(
         dataset: dataset.name.clone(),
         images: images.len(),
         classes: dataset.classes.iter().zip(counts).enumerate().map(class).collect(),
-        splits: head.manifest.splits().map(split).collect(),
+        splits,
         files,
         bytes,
         model: weights.metadata().architecture,
         engine: engine_name,
         isa,
+        device,
         threads,
         out: out.to_string_lossy().into_owned(),
         out_holds,
@@ -181,17 +185,22 @@ impl Trial {
     /// Converts some of `images`, on all threads.
     fn run(
         worker: &Worker<'_>,
-        engine: Box<dyn FeatureExtractor>,
+        mut engine: Box<dyn FeatureExtractor>,
         images: &[usize],
         compression: Compression,
     ) -> Result<Self, EngineError> {
-        let start = Instant::now();
         let tried: Vec<usize> = spread(images.len()).into_iter().map(|place| images[place]).collect();
+        if let Some(first) = tried.first() {
+            // Only the first time do a GPU's kernels have to be compiled.
+            worker.convert(engine.as_mut(), *first)?;
+        }
+        let workers = worker.count(engine.as_ref()).min(tried.len());
+        let start = Instant::now();
         let mut records = Writer::new(Compressor::new(compression, Counter(0)));
         let mut trial = Self::default();
         let outcome = parallel::ordered(
             tried.len(),
-            engine.forks(worker.threads().min(tried.len()).max(1)),
+            engine.forks(workers),
             |engine, index| worker.convert(engine.as_mut(), tried[index]),
             |converted| {
                 match converted.map_err(Some)?.record {
@@ -220,7 +229,7 @@ impl Trial {
             tried: self.tried,
             rejected: self.rejected,
             images_per_second,
-            seconds: images as f64 / images_per_second,
+            seconds: if images == 0 { 0.0 } else { images as f64 / images_per_second },
             bytes: if self.plain == 0 { bytes } else { u64::try_from(compressed).unwrap_or(u64::MAX) },
         }
     }

@@ -21,7 +21,7 @@ use crate::whole_file::WholeFile;
 pub(super) struct RecordFiles<'a> {
     plan: &'a Plan,
     output: &'a mut Output,
-    engine: (&'static str, Option<&'static str>),
+    engine: (&'static str, Option<&'static str>, Option<String>),
     form: Form,
     planned: usize,
     /// Files to write, as indices into the plan.
@@ -60,7 +60,8 @@ impl<'a> RecordFiles<'a> {
         let wanted = (0..plan.files.len()).filter(|number| wanted(*number));
         let pending: VecDeque<_> = wanted.filter(|number| !done.contains_key(number)).collect();
         let planned = done.len() + pending.len();
-        Self { plan, output, engine: (engine.name(), engine.isa()), form, planned, pending, open: None, done }
+        let engine = (engine.name(), engine.isa(), engine.device());
+        Self { plan, output, engine, form, planned, pending, open: None, done }
     }
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
@@ -127,15 +128,16 @@ impl<'a> RecordFiles<'a> {
         let file = if is_wanted {
             let index = self.form.index.then(|| self.write_index(planned, &index)).transpose()?;
             let (index, index_file) = index.unzip();
-            let (engine, isa) = self.engine;
+            let (engine, isa, device) = &self.engine;
             let written = WrittenFile {
                 path: planned.name(),
                 split: planned.split.clone(),
                 records: count,
                 bytes,
                 sha256,
-                engine: engine.into(),
+                engine: (*engine).into(),
                 isa: isa.map(Into::into),
+                device: device.clone(),
                 index: index_file,
             };
             Some(NewFile { records, index, written, read_back: self.form.read_back.clone() })

@@ -52,6 +52,8 @@ pub struct Summary {
     pub engine: &'static str,
     /// Its instructions, where it has several.
     pub isa: Option<&'static str>,
+    /// Its device, where it is a GPU.
+    pub device: Option<String>,
     /// The network.
     pub model: Architecture,
     /// Shape of one feature.

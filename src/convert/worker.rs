@@ -1,6 +1,7 @@
 //! What happens to one image: read, decode, resize, preprocess, extract, pool, encode.
 
 use std::ffi::OsStr;
+use std::mem;
 use std::path::Path;
 
 use super::fingerprint::pool_name;
@@ -42,8 +43,8 @@ impl<'a> Worker<'a> {
     }
 
     /// How many workers there are to be.
-    pub(super) fn threads(&self) -> usize {
-        self.options.threads.get()
+    pub(super) fn count(&self, engine: &dyn FeatureExtractor) -> usize {
+        engine.workers(self.options.threads.get())
     }
 
     /// Converts one image of the data set; that it cannot be decoded is a result, not an error.
@@ -56,7 +57,7 @@ impl<'a> Worker<'a> {
         let loaded = image::load(&file.path, self.options.policy);
         let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
-            Ok(loaded) => Ok(self.record(engine, file, &loaded)?),
+            Ok(loaded) => Ok(self.record(engine, file, loaded)?),
             Err(rejection) => Err(rejection),
         };
         Ok(Converted { file, finding, record })
@@ -66,10 +67,13 @@ impl<'a> Worker<'a> {
         &self,
         engine: &mut dyn FeatureExtractor,
         file: &ImageFile,
-        loaded: &Loaded,
+        mut loaded: Loaded,
     ) -> Result<Vec<u8>, EngineError> {
         let side = self.network.side;
         let input = self.preprocess.input(&loaded.picture, side);
+        let bytes = mem::take(&mut loaded.bytes);
+        // Many workers wait for a GPU, and pictures are large.
+        drop(loaded);
         let features = engine.extract(ImageBatch::new(side, input))?;
         let values = self.options.pool.apply(features.data, self.network.head.output);
 
@@ -78,7 +82,7 @@ impl<'a> Worker<'a> {
         let extra = |extra: &Extra| match extra {
             Extra::Path => path.as_slice(),
             Extra::Class => class.as_bytes(),
-            Extra::Image => loaded.bytes.as_slice(),
+            Extra::Image => bytes.as_slice(),
         };
         let extras: Vec<&[u8]> = self.options.extras.iter().map(extra).collect();
         let mut record = Vec::new();

@@ -3,14 +3,19 @@
 //! Every engine implements [`FeatureExtractor`] and is built from a [`Weights`] value alone, so all of them can be held
 //! against each other. [`open`] picks one.
 
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
 mod burn;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+mod device;
+#[cfg(feature = "wgpu")]
+pub mod gpu;
+mod select;
 
 use thiserror::Error;
 
-use crate::model::Weights;
+pub use device::{Adapter, AdapterKind, DeviceChoice, adapters, best_hardware};
+pub use select::{Backend, Selection, open, open_processor};
 
 /// Why features could not be computed.
 #[derive(Debug, Error)]
@@ -31,32 +36,45 @@ pub enum EngineError {
         /// What it said.
         problem: String,
     },
+    /// A GPU could not be opened, or failed.
+    #[error("{device} failed: {problem}; try again, on another device (--device), or with --backend cpu")]
+    Device {
+        /// The adapter.
+        device: String,
+        /// What its driver said.
+        problem: String,
+    },
+    /// There is no GPU of the kind that was asked for.
+    #[error("{problem}; {}", ways_on(*.has_software))]
+    NoDevice {
+        /// What was looked for.
+        problem: String,
+        /// Whether there is a device that computes on the processor.
+        has_software: bool,
+    },
+    /// A GPU computes something else than the CPU engine.
+    #[error(
+        "{device} computes wrong features (relative error {error:.1e}, at most {limit:.0e} is right): use another device \
+        (--device) or --backend cpu, and please report it with the output of 'petrec devices'"
+    )]
+    WrongDevice {
+        /// The adapter.
+        device: String,
+        /// The difference's norm relative to that of the CPU engine's features.
+        error: f64,
+        /// What it may be.
+        limit: f64,
+    },
     /// This petrec was built without the engine.
     #[error("this petrec was built without the engine '{0}': build it with 'cargo build --release --features {0}'")]
     NotBuilt(&'static str),
 }
 
-/// Which engine to run, as typed after `--backend`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// The fastest one at hand.
-    #[default]
-    Auto,
-    /// petrec's own kernels on the processor.
-    Cpu,
-    /// Burn's pure-Rust CPU back end, for holding the others against it.
-    Flex,
-}
-
-impl Backend {
-    /// The name as typed: `flex`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::Flex => "flex",
-        }
+fn ways_on(has_software: bool) -> &'static str {
+    if has_software {
+        "install the GPU's driver, use --backend cpu, or type --device cpu for the software device, which is far slower"
+    } else {
+        "install the GPU's driver, or use --backend cpu"
     }
 }
 
@@ -160,6 +178,16 @@ pub trait FeatureExtractor: Send {
         None
     }
 
+    /// The device, where it is none that every machine has. The last bits of a feature depend on it, too.
+    fn device(&self) -> Option<String> {
+        None
+    }
+
+    /// How many workers, each with a [`fork`](Self::fork), keep it and `threads` cores busy.
+    fn workers(&self, threads: usize) -> usize {
+        threads
+    }
+
     /// Computes the features of `batch`, N x side x side x 3 in, N x H x W x C out.
     ///
     /// The feature of a picture does not depend on what else is in its batch.
@@ -179,29 +207,5 @@ impl dyn FeatureExtractor {
         let mut engines: Vec<_> = (1..count).map(|_| self.fork()).collect();
         engines.push(self);
         engines
-    }
-}
-
-/// Opens an engine for `weights`.
-///
-/// # Errors
-/// The engine is not built in, or its device cannot be used.
-pub fn open(backend: Backend, weights: &Weights) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    match backend {
-        #[cfg(feature = "cpu")]
-        Backend::Auto | Backend::Cpu => Ok(Box::new(cpu::CpuExtractor::new(weights)?)),
-        #[cfg(all(feature = "flex", not(feature = "cpu")))]
-        Backend::Auto => Ok(Box::new(burn::BurnExtractor::flex(weights))),
-        #[cfg(feature = "flex")]
-        Backend::Flex => Ok(Box::new(burn::BurnExtractor::flex(weights))),
-        #[cfg(not(feature = "cpu"))]
-        Backend::Cpu => Err(EngineError::NotBuilt("cpu")),
-        #[cfg(not(feature = "flex"))]
-        Backend::Flex => Err(EngineError::NotBuilt("flex")),
-        #[cfg(not(any(feature = "cpu", feature = "flex")))]
-        Backend::Auto => {
-            let _ = weights;
-            Err(EngineError::NotBuilt("cpu"))
-        }
     }
 }

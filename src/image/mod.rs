@@ -13,7 +13,6 @@ mod memory;
 mod png;
 mod reject;
 pub mod resize;
-mod silence;
 mod sniff;
 mod webp;
 
@@ -29,6 +28,8 @@ pub use sniff::Format;
 
 use limits::Deadline;
 use memory::Turn;
+
+use crate::silence;
 
 /// A decoded picture.
 #[derive(Clone, PartialEq, Eq)]

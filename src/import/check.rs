@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::engine::{self, Backend, EngineError, ImageBatch};
+use crate::engine::{self, EngineError, ImageBatch};
 use crate::image::{Accept, Picture, Rejection, decode};
 use crate::model::Weights;
 
@@ -63,7 +63,7 @@ pub fn run(weights: &Weights) -> Result<Feature, CheckError> {
     let picture = picture()?;
     let side = weights.network().side;
     let input = weights.metadata().preprocess.input(&picture, side);
-    let mut engine = engine::open(Backend::Auto, weights)?;
+    let mut engine = engine::open_processor(weights)?;
     let batch = engine.extract(ImageBatch::new(side, input))?;
 
     let all = batch.data.len();

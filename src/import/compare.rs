@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::engine::{self, Backend, EngineError, ImageBatch};
+use crate::engine::{self, EngineError, ImageBatch};
 use crate::image::Picture;
 use crate::model::Weights;
 use crate::npy::Npy;
@@ -49,7 +49,7 @@ pub fn distances(weights: &Weights, pictures: &[Picture], reference: &Npy) -> Re
         return Err(CompareError::Shape { found: reference.shape.clone(), expected });
     }
 
-    let mut engine = engine::open(Backend::Auto, weights)?;
+    let mut engine = engine::open_processor(weights)?;
     let features = reference.values.chunks_exact(height * width * channels);
     (pictures.iter().zip(features))
         .map(|(picture, theirs)| {
@@ -86,7 +86,7 @@ mod tests {
 
     fn features(weights: &Weights) -> Vec<f64> {
         let input = weights.metadata().preprocess.input(&picture(), 224);
-        let mut engine = engine::open(Backend::Auto, weights).expect("an engine");
+        let mut engine = engine::open_processor(weights).expect("an engine");
         let batch = engine.extract(ImageBatch::new(224, input)).expect("the engine runs");
         batch.data.into_iter().map(f64::from).collect()
     }

@@ -222,6 +222,18 @@ impl Network {
         [side, side, self.head.output]
     }
 
+    /// Values of the largest map between two layers, for one picture.
+    #[must_use]
+    pub fn largest_map(&self) -> usize {
+        let mut side = self.side;
+        // Squeeze-excite's maps are single pixels, but none is wider than the map that it scales.
+        let maps = self.convolutions().map(|conv| {
+            side = side.div_ceil(conv.stride);
+            side * side * conv.output
+        });
+        maps.max().unwrap_or(0)
+    }
+
     /// Weights and biases, batch normalisation folded, without a classifier.
     #[must_use]
     pub fn parameters(&self) -> usize {
@@ -296,6 +308,12 @@ mod tests {
             assert_eq!(network.parameters() + 3 * normalised + 7, parameters, "{architecture}");
             assert_eq!(network.feature_shape(), shape, "{architecture}");
         }
+    }
+
+    #[test]
+    fn the_largest_map_is_the_first_wide_one() {
+        // block2a.expand of B0: 6 x 16 channels at half the picture's side.
+        assert_eq!(Architecture::EfficientNetB0.network().largest_map(), 112 * 112 * 96);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn check(file: &RecordFile) -> Checked {
 impl Checked {
     fn read(&mut self, file: &RecordFile) -> io::Result<()> {
         let listed = match &file.standing {
-            Standing::Listed { manifest, expected, .. } => Some((manifest.as_ref(), expected)),
+            Standing::Listed { manifest, expected, .. } => Some((manifest.as_ref(), expected.as_ref())),
             _ => None,
         };
         let mut index = Index::default();

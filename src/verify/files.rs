@@ -48,7 +48,7 @@ impl RecordFile {
         expected: WrittenFile,
     ) -> Self {
         let relative = PathBuf::from(&expected.path);
-        Self { path, relative, standing: Standing::Listed { manifest, expected, index } }
+        Self { path, relative, standing: Standing::Listed { manifest, expected: expected.into(), index } }
     }
 
     /// Whether there is a record file to read.
@@ -84,7 +84,7 @@ pub(super) enum Standing {
     /// There is no manifest.
     Unknown,
     /// It is named, with what it must be, what its records must hold, and where its index must be.
-    Listed { manifest: Arc<Manifest>, expected: WrittenFile, index: Option<PathBuf> },
+    Listed { manifest: Arc<Manifest>, expected: Box<WrittenFile>, index: Option<PathBuf> },
     /// It is there and not named.
     Unlisted,
     /// It is named and not there.
@@ -129,7 +129,7 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
         let standing = match (&manifest, expected.remove(&relative)) {
             (Some(manifest), Some(expected)) => {
                 let index = expected.relative_index().map(|index| folder.join(index));
-                Standing::Listed { manifest: Arc::clone(manifest), expected, index }
+                Standing::Listed { manifest: Arc::clone(manifest), expected: expected.into(), index }
             }
             (Some(_), None) => Standing::Unlisted,
             (None, _) => Standing::Unknown,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::places::repository;
-use super::{convert_photos, data_set, names, petrec, temporary};
+use super::{convert_photos, data_set, names, petrec, program, temporary};
 
 /// `convert` of a folder with the built-in weights.
 fn convert(data: &Path, out: &Path, more: &[&str]) -> super::Run {
@@ -127,7 +127,7 @@ fn a_report_to_a_link_or_a_pipe_goes_where_it_leads() {
 #[test]
 fn a_full_standard_error_does_not_hang_the_run() {
     let full = fs::File::options().write(true).open("/dev/full").expect("/dev/full");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_petrec"));
+    let mut child = program();
     let child = child.args(["validate", "examples/photos"]).current_dir(repository("")).stderr(full);
 
     let output = child.output().expect("petrec ends");
@@ -207,8 +207,8 @@ fn wrong_usage_ends_with_2() {
 #[cfg(unix)]
 #[test]
 fn whoever_closes_the_pipe_has_enough() {
-    use std::process::{Command, Stdio};
-    let mut child = Command::new(env!("CARGO_BIN_EXE_petrec"))
+    use std::process::Stdio;
+    let mut child = program()
         .args(["dump", "--stage", "pixels"])
         .args(vec!["examples/photos/Cat/chelsea.jpg"; 2000])
         .current_dir(repository(""))

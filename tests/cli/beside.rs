@@ -7,7 +7,7 @@ use std::path::Path;
 use petrec::tfrecord::{Reader, framing};
 
 use super::resume::{killed_conversion, tree};
-use super::{convert_photos, json, names, petrec, records, temporary};
+use super::{convert_photos, json, names, petrec, program, records, temporary};
 
 const SMALL: &[&str] = &["--pool", "avg", "--threads", "1"];
 
@@ -165,11 +165,11 @@ fn what_neither_tfds_nor_dali_could_read_is_refused() {
 #[test]
 fn a_file_that_changed_on_its_way_to_the_disk_does_not_get_its_name() {
     use std::io::Write;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     let out = temporary();
     // Slow instructions, so that there is time; four whole features are on disk before the last are written.
-    let child = Command::new(env!("CARGO_BIN_EXE_petrec"))
+    let child = program()
         .args(["convert", "--model=efficientnet-lite0", "--threads=1", "--verify", "--quiet", "examples/photos"])
         .arg(out.path())
         .env("PETREC_ISA", "portable")

@@ -4,6 +4,10 @@ mod bad_input;
 mod beside;
 mod completions;
 mod convert;
+#[cfg(feature = "wgpu")]
+#[path = "../common/device.rs"]
+mod device;
+mod devices;
 mod dry_run;
 mod dump;
 mod first_steps;
@@ -12,6 +16,8 @@ mod models;
 #[path = "../common/places.rs"]
 mod places;
 mod probe;
+#[path = "../common/program.rs"]
+mod program;
 mod progress;
 mod resume;
 #[path = "../common/shared.rs"]
@@ -29,6 +35,7 @@ use std::process::Command;
 
 use petrec::tfrecord::{Example, Message, Reader};
 use places::{photos, repository};
+use program::program;
 use tempfile::TempDir;
 
 /// What a run of petrec said.
@@ -40,7 +47,7 @@ struct Run {
 
 /// Runs petrec in the repository's root.
 fn petrec<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Run {
-    Run::of(Command::new(env!("CARGO_BIN_EXE_petrec")).args(args).current_dir(repository("")))
+    Run::of(program().args(args).current_dir(repository("")))
 }
 
 impl Run {

@@ -1,12 +1,11 @@
 //! What is told of a run's progress, and to whom: people at a terminal, people who read a log, programs.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::resume::killed_conversion;
-use super::{Run, convert_photos, petrec, temporary};
+use super::{Run, convert_photos, petrec, program, temporary};
 
 /// The objects among the lines on standard error.
 fn objects(run: &Run) -> Vec<Value> {
@@ -86,7 +85,7 @@ fn validate_and_verify_have_progress_too() {
 #[test]
 fn no_color_is_heeded() {
     let help = |variables: &[(&str, &str)]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_petrec"));
+        let mut command = program();
         Run::of(command.arg("--help").env_remove("NO_COLOR").envs(variables.iter().copied())).ok().stdout
     };
 
@@ -98,6 +97,8 @@ fn no_color_is_heeded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_a_line_moves_unless_nobody_wants_it() {
+    use std::process::Command;
+
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("skipped: there is no script here");
         return;

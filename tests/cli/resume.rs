@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::places::repository;
-use super::{Run, convert_photos, data_set, json, names, petrec, temporary};
+use super::{Run, convert_photos, data_set, json, names, petrec, program, temporary};
 
 /// Many small files: eight of the example photos' records each.
 const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", "1"];
@@ -34,7 +34,7 @@ pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// A conversion that was killed after `steps` of its steps on the way to the disk.
 pub(crate) fn killed_conversion(data: &Path, out: &Path, more: &[&str], steps: usize) {
     let fixed = ["convert".as_ref(), "--model=efficientnet-lite0".as_ref(), data.as_os_str(), out.as_os_str()];
-    let status = Command::new(env!("CARGO_BIN_EXE_petrec"))
+    let status = program()
         .args(fixed.into_iter().chain(more.iter().map(AsRef::as_ref)))
         .env("PETREC_CRASH_AT", steps.to_string())
         .current_dir(repository(""))
@@ -47,7 +47,7 @@ pub(crate) fn killed_conversion(data: &Path, out: &Path, more: &[&str], steps: u
 
 /// The same on instructions that every machine has.
 fn killed_portable_conversion(out: &Path) {
-    let status = Command::new(env!("CARGO_BIN_EXE_petrec"))
+    let status = program()
         .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
         .arg(out)
         .args(SHARDS)
@@ -66,7 +66,7 @@ fn convert(data: &Path, out: &Path, more: &[&str]) -> Run {
 
 /// `convert` of the example photos, under way.
 fn running_conversion(out: &Path, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_petrec"))
+    program()
         .args(["convert", "--model", "efficientnet-lite0", "examples/photos"])
         .arg(out)
         .args(more)
@@ -80,7 +80,7 @@ fn running_conversion(out: &Path, more: &[&str]) -> Child {
 /// The same on the slowest instructions, so that there is time.
 #[cfg(unix)]
 pub(crate) fn slow_conversion(out: &Path, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_petrec"))
+    program()
         .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
         .arg(out)
         .args(more)

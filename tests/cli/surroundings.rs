@@ -68,6 +68,7 @@ fn start(program: &str, dataset: &Path, out: &Path, more: &[&str]) -> Child {
         }
         None => Command::new(petrec),
     };
+    command.env("PETREC_BACKEND", "cpu");
     command.args(["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet"]);
     command.arg(dataset).arg(out).args(more).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("it starts")

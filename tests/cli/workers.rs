@@ -8,7 +8,7 @@ use super::places::repository;
 #[cfg(unix)]
 use super::resume::slow_conversion;
 use super::resume::{killed_conversion, tree};
-use super::{Run, convert_photos, json, names, petrec, temporary};
+use super::{Run, convert_photos, json, names, petrec, program, temporary};
 
 /// Many small files: eight of the example photos' records.
 const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", "1"];
@@ -345,7 +345,7 @@ fn when_nothing_decodes_finalize_takes_everything_back() {
 fn a_scheduler_says_which_worker_it_is() {
     let out = temporary();
     let run = |options: &[&str], variables: &[(&str, &str)]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_petrec"))
+        let output = program()
             .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
             .arg(out.path())
             .args(SHARDS)

@@ -57,11 +57,13 @@ const ENGINES: &[Backend] = &[
     Backend::Cpu,
     #[cfg(feature = "flex")]
     Backend::Flex,
+    #[cfg(feature = "ndarray")]
+    Backend::Ndarray,
 ];
 
 /// The features of each picture, in order.
 fn features(backend: Backend, weights: &Weights, pictures: &[PathBuf]) -> Vec<Vec<f64>> {
-    let engine = engine::open(backend, weights).expect("the engine opens");
+    let engine = engine::open(&backend.into(), weights, &mut |_| {}).expect("the engine opens");
     let mut features = Vec::new();
     let work =
         |engine: &mut Box<dyn FeatureExtractor>, index: usize| feature(engine.as_mut(), weights, &pictures[index]);

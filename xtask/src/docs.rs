@@ -116,6 +116,9 @@ fn values(argument: &Arg) -> String {
     if !defaults.is_empty() {
         let _ = write!(text, "; `{}` if it is left out", defaults.join(","));
     }
+    if let Some(variable) = argument.get_env() {
+        let _ = write!(text, "; the environment's `{}` goes before that", variable.to_string_lossy());
+    }
     text
 }
 

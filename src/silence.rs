@@ -1,4 +1,4 @@
-//! Catches a decoder's panic without the message that Rust prints to stderr.
+//! Catches a panic of code that is not ours without the message that Rust prints to stderr.
 //!
 //! The panic hook belongs to the whole process, so it is wrapped once: on a thread that is inside [`catch`] it says
 //! nothing, on every other thread it does what it did before.
@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work`; a panic inside it comes back as its message.
-pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static WRAP: Once = Once::new();
     WRAP.call_once(|| {
         let before = panic::take_hook();

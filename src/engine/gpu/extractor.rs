@@ -1,0 +1,125 @@
+//! The network on a GPU: one device, shared by all workers.
+
+use std::future::Future;
+use std::num::NonZero;
+use std::pin::Pin;
+
+use ::burn::tensor::TensorData;
+use futures_lite::future::{block_on, poll_once};
+
+use super::super::device::Adapter;
+use super::super::{EngineError, FeatureBatch, FeatureExtractor, ImageBatch, burn};
+use super::adapters::open;
+use super::batches::{Client, Runner, Sizes};
+use crate::model::{self, Weights};
+
+const NAME: &str = "wgpu";
+/// Red, green, blue.
+const COLORS: usize = 3;
+/// Pictures in a batch where nobody says and the device has room: enough to keep a large GPU busy in the last layers, whose
+/// maps have 7 x 7 pixels.
+const USUAL_BATCH: usize = 32;
+
+/// A network on a GPU.
+pub struct GpuExtractor {
+    adapter: Adapter,
+    sizes: Sizes,
+    side: usize,
+    shape: [usize; 3],
+    client: Client,
+}
+
+impl GpuExtractor {
+    /// Uploads `weights` to the device behind `adapter`. It computes `batch` pictures at a time; see [`default_batch`].
+    ///
+    /// # Errors
+    /// The device cannot be opened, or has no room for the weights.
+    pub fn new(weights: &Weights, adapter: Adapter, batch: Option<NonZero<usize>>) -> Result<Self, EngineError> {
+        let network = weights.network();
+        let (side, shape) = (network.side, network.feature_shape());
+        let batch = batch.map_or_else(|| default_batch(&network, &adapter), NonZero::get);
+        let sizes = Sizes { batch, picture: side * side * COLORS, feature: shape.iter().product() };
+
+        let (weights, its) = (weights.clone(), adapter.clone());
+        let client = Client::start(sizes, move || Ok(OnDevice(burn::Network::new(&weights, open(&its)?))));
+        let client = client.map_err(|problem| EngineError::Device { device: adapter.to_string(), problem })?;
+        Ok(Self { adapter, sizes, side, shape, client })
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// Pictures that it computes at a time.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.sizes.batch
+    }
+}
+
+/// Pictures in a batch: as many as there is room for, up to 32, where the largest map must fit into a buffer. One where the
+/// "GPU" is the processor, for which more in a batch is only more to wait for.
+fn default_batch(network: &model::Network, adapter: &Adapter) -> usize {
+    if !adapter.kind.is_hardware() {
+        return 1;
+    }
+    let map = network.largest_map() * size_of::<f32>();
+    let room = usize::try_from(adapter.max_binding.min(adapter.max_buffer)).unwrap_or(usize::MAX) / map;
+    USUAL_BATCH.min(room).max(1)
+}
+
+impl FeatureExtractor for GpuExtractor {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn device(&self) -> Option<String> {
+        Some(self.adapter.to_string())
+    }
+
+    /// While a batch is computed, another one waits, and every core prepares pictures.
+    fn workers(&self, threads: usize) -> usize {
+        threads + 2 * self.sizes.batch
+    }
+
+    fn extract(&mut self, batch: ImageBatch) -> Result<FeatureBatch, EngineError> {
+        let (count, side, expected) = (batch.count(), batch.side(), self.side);
+        if side != expected {
+            return Err(EngineError::Side { side, expected });
+        }
+        let pictures = batch.into_data();
+        let data = self.client.extract(pictures.chunks_exact(self.sizes.picture));
+        let data = data.map_err(|problem| EngineError::Device { device: self.adapter.to_string(), problem })?;
+        Ok(FeatureBatch { count, shape: self.shape, data })
+    }
+
+    fn fork(&self) -> Box<dyn FeatureExtractor> {
+        let Self { adapter, sizes, side, shape, client } = self;
+        let (adapter, client) = (adapter.clone(), client.clone());
+        Box::new(Self { adapter, sizes: *sizes, side: *side, shape: *shape, client })
+    }
+}
+
+/// The network as the device's thread has it.
+struct OnDevice(burn::Network);
+
+type Read = Result<TensorData, String>;
+
+impl Runner for OnDevice {
+    type Running = Result<Read, Pin<Box<dyn Future<Output = Read>>>>;
+
+    fn start(&mut self, pictures: Vec<f32>) -> Result<Self::Running, String> {
+        let features = self.0.features(pictures);
+        let read = async { features.into_data_async().await.map_err(|error| error.to_string()) };
+        let mut read: Pin<Box<dyn Future<Output = Read>>> = Box::pin(read);
+        // A future does nothing before it is polled: this queues the read behind the kernels.
+        Ok(block_on(poll_once(&mut read)).ok_or(read))
+    }
+
+    fn finish(&mut self, running: Self::Running) -> Result<Vec<f32>, String> {
+        let data = running.unwrap_or_else(block_on)?;
+        data.try_into_vec::<f32>().map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,55 @@
+//! The network on any GPU that Vulkan, Metal or DirectX 12 drives: Burn's modules through wgpu.
+//!
+//! There is one device, one thread that talks to it, and one size of batch, so that its kernels are compiled once. Workers
+//! bring a picture each and get its feature; that of a picture does not depend on who else is in its batch. From the
+//! uploaded picture to the feature in H, W, C order everything stays on the device.
+
+mod adapters;
+mod batches;
+mod extractor;
+mod remembered;
+mod self_check;
+
+use std::num::NonZero;
+
+pub use extractor::GpuExtractor;
+pub use self_check::{SelfCheck, self_check};
+
+pub(super) use adapters::adapters;
+
+use super::{Adapter, DeviceChoice, EngineError, best_hardware};
+use crate::model::Weights;
+
+/// The adapter that is wanted; without a choice the fastest that is a GPU, and none that computes on the processor.
+pub(super) fn choose(choice: Option<&DeviceChoice>) -> Result<Adapter, EngineError> {
+    let all = adapters();
+    let has_software = all.iter().any(|adapter| !adapter.kind.is_hardware());
+    let list = all.iter().map(|adapter| format!("{} {adapter}", adapter.index)).collect::<Vec<_>>().join(", ");
+    let found = match choice {
+        Some(choice) => all.iter().find(|adapter| choice.is(adapter)),
+        None => best_hardware(&all),
+    };
+    found.cloned().ok_or_else(|| {
+        let wanted = choice.map_or("GPU".to_owned(), |choice| format!("device '{choice}'"));
+        let apis = adapters::api_names();
+        let there_is = if list.is_empty() { format!("{apis} shows none") } else { format!("{apis} shows {list}") };
+        EngineError::NoDevice { problem: format!("no {wanted} was found: {there_is}"), has_software }
+    })
+}
+
+/// Opens a device, and tries it where it has not been tried before.
+pub(super) fn open_checked(
+    weights: &Weights,
+    adapter: Adapter,
+    batch: Option<NonZero<usize>>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<GpuExtractor, EngineError> {
+    let mut engine = GpuExtractor::new(weights, adapter, batch)?;
+    let architecture = weights.metadata().architecture;
+    if !remembered::has_passed(&engine, architecture) {
+        tell(&format!("first use of {}: comparing it with the processor", engine.adapter()));
+        self_check(&mut engine, weights)?;
+        remembered::remember(&engine, architecture);
+    }
+    Ok(engine)
+}

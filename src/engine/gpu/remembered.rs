@@ -1,0 +1,41 @@
+//! The devices that have passed the self-check on this machine, so that it runs once for each.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+
+use super::GpuExtractor;
+use crate::model::Architecture;
+use crate::whole_file::WholeFile;
+
+/// One line for each, in the order in which they passed.
+const FILE: &str = "checked-devices.txt";
+
+/// What can change the kernels, or what they compute: the driver, petrec (and Burn with it), the network and the batch.
+fn line(engine: &GpuExtractor, architecture: Architecture) -> String {
+    let (adapter, batch) = (engine.adapter(), engine.batch());
+    let line = format!("petrec {} {adapter} {} {architecture} {batch}", env!("CARGO_PKG_VERSION"), adapter.driver);
+    line.replace(['\n', '\r'], " ")
+}
+
+/// `petrec/` in the user's folder for what can be made again.
+fn file() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("petrec").join(FILE))
+}
+
+/// Whether the device has passed before.
+pub(super) fn has_passed(engine: &GpuExtractor, architecture: Architecture) -> bool {
+    let text = file().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+    text.lines().any(|passed| passed == line(engine, architecture))
+}
+
+/// Remembers that it has. Where that cannot be written, it is checked again the next time: nothing is lost but that time.
+pub(super) fn remember(engine: &GpuExtractor, architecture: Architecture) {
+    let Some(file) = file() else { return };
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let _ = file.parent().map(fs::create_dir_all);
+    let text = format!("{text}{}\n", line(engine, architecture));
+    let _ = WholeFile::write(&file, |file| file.write_all(text.as_bytes()));
+}

@@ -1,0 +1,139 @@
+//! `petrec devices`, and `--backend wgpu` on the device that there is.
+
+use super::{Run, convert_photos, names, program, temporary};
+
+/// Runs petrec where no graphics API has a device, if `variable` can do that.
+fn without_devices(args: &[&str]) -> Run {
+    Run::of(program().env("VK_DRIVER_FILES", "/dev/null").env_remove("PETREC_BACKEND").args(args))
+}
+
+#[test]
+fn the_processor_is_listed_with_its_instructions() {
+    let list: serde_json::Value = serde_json::from_str(&without_devices(&["devices", "--json"]).stdout).expect("JSON");
+
+    assert!(list["processor"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{list}");
+    assert!(cfg!(not(feature = "cpu")) || list["processor"]["isa"].is_string(), "{list}");
+}
+
+#[test]
+fn what_is_for_gpus_does_not_go_with_an_engine_that_uses_none() {
+    let out = temporary();
+
+    for (option, value) in [("--device", "0"), ("--batch", "8")] {
+        let run = convert_photos(out.path(), &["--backend", "cpu", option, value]);
+        run.refused(2, &[&format!("{option} is for GPUs"), "--backend cpu"]);
+    }
+
+    assert_eq!(names(out.path()), [""; 0]);
+}
+
+#[cfg(not(feature = "wgpu"))]
+#[test]
+fn an_engine_that_is_not_built_in_names_the_way_to_it() {
+    let out = temporary();
+
+    convert_photos(out.path(), &["--backend", "wgpu"]).refused(1, &["without the engine 'wgpu'", "--features wgpu"]);
+}
+
+/// Where the system has other graphics APIs, Vulkan's variable hides nothing.
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+mod nothing_there {
+    use super::*;
+
+    #[test]
+    fn without_a_device_wgpu_is_refused_with_the_ways_on_and_auto_takes_the_processor() {
+        let out = temporary();
+        let path = out.path().to_str().expect("UTF-8");
+        let args = ["convert", "--quiet", "--model", "efficientnet-lite0", "examples/photos", path];
+
+        let wgpu = without_devices(&[&args[..], &["--backend", "wgpu"]].concat());
+        wgpu.refused(1, &["no GPU was found: Vulkan shows none", "driver", "--backend cpu"]);
+        without_devices(&[&args[..], &["--device", "nvidia"]].concat()).refused(1, &["no device 'nvidia' was found"]);
+        assert_eq!(names(out.path()), [""; 0]);
+        let auto = without_devices(&args).ok();
+
+        assert!(auto.stdout.contains("engine    cpu ("), "{}", auto.stdout);
+        let list = without_devices(&["devices"]).ok();
+        assert!(list.stdout.contains("taken by --backend auto") && list.stdout.contains("no GPU was found"));
+    }
+}
+
+#[cfg(feature = "wgpu")]
+mod on_a_device {
+    use std::path::Path;
+
+    use super::*;
+    use crate::device::device;
+    use crate::{data_set, petrec, photos, records};
+
+    /// The engines' features differ by 2.4e-6; see `tests/gpu.rs`.
+    const REL_L2: f64 = 1e-5;
+
+    /// Converts with a folder of its own for what is remembered of devices.
+    fn convert_on_gpu(cache: &Path, dataset: &Path, out: &Path, before: &[&str], more: &[&str]) -> Run {
+        let mut command = program();
+        command.env("XDG_CACHE_HOME", cache).env("LOCALAPPDATA", cache).env_remove("PETREC_BACKEND");
+        // Vulkan's loader and Mesa want a place of the session's own, and complain where there is none.
+        command.env("XDG_RUNTIME_DIR", cache).args(before).args(["convert", "--model", "efficientnet-lite0"]);
+        Run::of(command.args(more).arg(dataset).arg(out))
+    }
+
+    #[test]
+    fn the_device_is_listed_and_tried() {
+        let Some(device) = device() else { return };
+
+        let run = petrec(["devices", "--json", "--device", &device.index.to_string()]).ok();
+
+        let list: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        let tried = &list["adapters"][0];
+        assert_eq!(tried["name"], device.name);
+        assert_eq!(tried["problem"], serde_json::Value::Null);
+        assert!(tried["checks"][0]["error"].as_f64().is_some_and(|error| error <= REL_L2), "{list}");
+        assert!(device.kind.is_hardware() || list["auto"].is_null(), "{list}");
+    }
+
+    /// 16 images in batches of 5: the last one is padded. And the same command, with the option before it: nothing to do.
+    #[test]
+    fn records_of_a_gpu_agree_with_those_of_the_processor_record_for_record() {
+        let Some(device) = device() else { return };
+        let photos = photos();
+        let files: Vec<_> = (0..16).map(|i| (format!("A/{i:02}.jpg"), photos[i % photos.len()].clone())).collect();
+        let dataset = data_set(&files.iter().map(|(name, photo)| (&**name, &**photo)).collect::<Vec<_>>());
+        let (cache, gpu, cpu) = (temporary(), temporary(), temporary());
+        let index = device.index.to_string();
+        let on_gpu = ["--backend", "wgpu", "--device", &index, "--batch", "5"];
+
+        let first = convert_on_gpu(cache.path(), dataset.path(), gpu.path(), &[], &on_gpu).ok();
+        let again = convert_on_gpu(cache.path(), dataset.path(), gpu.path(), &on_gpu, &[]).ok();
+        convert_on_gpu(cache.path(), dataset.path(), cpu.path(), &["--backend", "cpu"], &[]).ok();
+
+        assert!(first.stderr.contains("first use of"), "{}", first.stderr);
+        assert!(!again.stderr.contains("first use of"), "remembered: {}", again.stderr);
+        assert!(first.stdout.contains(&format!("engine    wgpu, {device}")), "{}", first.stdout);
+        let name = names(gpu.path()).into_iter().find(|name| name.ends_with(".tfrecord")).expect("a record file");
+        let [gpu, cpu] = [gpu, cpu].map(|out| records(&out.path().join(&name)));
+        assert_eq!((gpu.len(), cpu.len()), (16, 16));
+        for (ours, truth) in gpu.iter().zip(&cpu) {
+            assert_eq!(ours.integers("Label"), truth.integers("Label"));
+            let [ours, truth] = [ours, truth].map(|record| record.floats("Feature").expect("features"));
+            let square = |difference: f32| f64::from(difference).powi(2);
+            let error: f64 = ours.iter().zip(truth).map(|(a, b)| square(a - b)).sum();
+            let rel_l2 = (error / truth.iter().copied().map(square).sum::<f64>()).sqrt();
+            assert!(rel_l2 <= REL_L2, "{rel_l2:e}");
+        }
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_data_set_is_padded() {
+        let Some(device) = device() else { return };
+        let dataset = data_set(&[("A/1.jpg", "Cat/chelsea.jpg"), ("B/2.jpg", "Coffee/coffee.jpg")]);
+        let (cache, out) = (temporary(), temporary());
+        let index = device.index.to_string();
+
+        let options = ["--device", &index, "--batch", "3", "--pool", "avg"];
+        convert_on_gpu(cache.path(), dataset.path(), out.path(), &[], &options).ok();
+
+        let name = names(out.path()).into_iter().find(|name| name.ends_with(".tfrecord")).expect("a record file");
+        assert_eq!(records(&out.path().join(name)).len(), 2);
+    }
+}
