@@ -9,6 +9,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 
 use super::UsageError;
 use super::fetch::Fetch;
+use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
@@ -21,7 +22,7 @@ use crate::tfrecord::{Compression, Extra};
 
 /// A folder of photos becomes training-ready TFRecord features.
 #[derive(Debug, Parser)]
-#[command(name = "petrec", version, about, arg_required_else_help = true)]
+#[command(name = "petrec", version, about)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) global: Global,
@@ -47,11 +48,21 @@ pub(super) struct Global {
     /// No progress and no notes; validate and convert also leave out the line per rejected file
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
+    /// Progress on standard error: a line that moves (where that is no terminal, one every 10 s), none, or JSON objects
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", value_parser = choice(PROGRESS))]
+    progress: Shown,
 }
 
 impl Global {
     pub(super) fn threads(&self) -> NonZero<usize> {
         self.threads.unwrap_or_else(available_threads)
+    }
+
+    pub(super) fn progress(&self) -> Shown {
+        match self.progress {
+            Shown::Auto if self.quiet => Shown::Never,
+            progress => progress,
+        }
     }
 
     /// The engine that was typed.
@@ -88,6 +99,8 @@ pub(super) enum Command {
     Models(Models),
     /// List GPUs and the processor's engine, and try each
     Devices(Devices),
+    /// Print what makes a shell complete petrec's commands and options
+    Completions(Completions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -181,6 +194,9 @@ pub(super) struct Convert {
     /// Where the report of every file goes [default: OUT/petrec-report.json]
     #[arg(long, value_name = "FILE.json", conflicts_with = "worker")]
     pub(super) report: Option<PathBuf>,
+    /// Tell what would be done, with an estimate of time and disk from a few of the images, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Remove what an earlier conversion left in OUT, and start anew
     #[arg(long, conflicts_with = "worker")]
     pub(super) restart: bool,
@@ -256,6 +272,9 @@ pub(super) struct Dump {
     /// Also write each array to DIR/<stem>.npy
     #[arg(long, value_name = "DIR")]
     pub(super) npy: Option<PathBuf>,
+    /// Print it all as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -276,6 +295,12 @@ pub(super) struct Devices {
     /// Print the list as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]
@@ -370,6 +395,13 @@ pub(super) enum Stage {
     Logits,
 }
 
+impl Stage {
+    /// The word that is typed for it.
+    pub(super) fn name(self) -> &'static str {
+        STAGES.iter().find(|(_, stage)| *stage == self).map_or("", |(word, _)| word)
+    }
+}
+
 const BACKENDS: &[(&str, Backend)] = &[
     ("auto", Backend::Auto),
     ("cpu", Backend::Cpu),
@@ -377,6 +409,7 @@ const BACKENDS: &[(&str, Backend)] = &[
     ("flex", Backend::Flex),
     ("ndarray", Backend::Ndarray),
 ];
+const PROGRESS: &[(&str, Shown)] = &[("auto", Shown::Auto), ("never", Shown::Never), ("json", Shown::Json)];
 const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
 const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
 const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
@@ -415,5 +448,13 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_tells_something_tells_it_as_json() {
+        for command in Args::command().get_subcommands().filter(|command| command.get_name() != "completions") {
+            let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+            assert!(has_json, "{}", command.get_name());
+        }
     }
 }

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
-use super::progress::Progress;
-use super::{Outcome, UsageError, say_note, say_notes};
-use crate::convert::{Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert};
+use super::progress::{Progress, Unit};
+use super::{Outcome, UsageError, preview, say_note, say_notes};
+use crate::convert::{
+    self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
+};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
 use crate::engine;
 use crate::image::Rejection;
@@ -43,7 +45,11 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         None => Part::Whole { report: command.report.as_deref(), start },
     };
     let target = Target { out: &command.out, part };
-    let progress = Progress::new("convert", dataset.images.len(), "; left out of the records", global);
+    if command.dry_run {
+        return preview::run(&convert::preview(&dataset, &weights, engine, &options, target)?, command);
+    }
+    let images = (dataset.images.len(), Unit::Images);
+    let progress = Progress::new("convert", images, "; left out of the records", global);
     let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
@@ -90,9 +96,8 @@ struct Watcher {
 
 impl Watch for Watcher {
     fn begun(&mut self, images: usize, resumed: usize) {
-        self.progress.expect(images);
+        self.progress.expect(images, resumed);
         if resumed > 0 {
-            self.progress.skip(resumed);
             self.progress.say(&format!("{} were converted by an earlier run", counted(resumed, "image")));
         }
     }
@@ -132,11 +137,7 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
         writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-        match (&summary.device, summary.isa) {
-            (Some(device), _) => writeln!(out, "engine    {}, {device}", summary.engine)?,
-            (None, Some(isa)) => writeln!(out, "engine    {} ({isa})", summary.engine)?,
-            (None, None) => writeln!(out, "engine    {}", summary.engine)?,
-        }
+        writeln!(out, "engine    {}", engine_name(summary.engine, summary.isa, summary.device.as_deref()))?;
     }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
@@ -146,6 +147,15 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
         }
+    }
+}
+
+/// `cpu (avx2)`, or `wgpu` with its device.
+pub(super) fn engine_name(engine: &str, isa: Option<&str>, device: Option<&str>) -> String {
+    match (device, isa) {
+        (Some(device), _) => format!("{engine}, {device}"),
+        (None, Some(isa)) => format!("{engine} ({isa})"),
+        (None, None) => engine.to_owned(),
     }
 }
 

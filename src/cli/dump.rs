@@ -1,11 +1,13 @@
 //! `petrec dump`: the values of one stage, for holding petrec against any other framework.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::args::{Dump, Global, Stage};
@@ -13,7 +15,7 @@ use super::convert::weights;
 use super::{Outcome, UsageError, say, say_note};
 use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
-use crate::image::{self, Picture, Recipe, Rejection};
+use crate::image::{self, Picture, Reason, Recipe, Rejection};
 use crate::model::{LocateError, Weights};
 use crate::npy;
 use crate::number::shape;
@@ -29,6 +31,34 @@ struct Array {
 enum Values {
     Bytes(Vec<u8>),
     Floats(Vec<f32>),
+}
+
+/// What is told of an array.
+#[derive(Debug, Serialize)]
+struct Description {
+    /// Over the bytes of the array: u8, or little-endian f32.
+    sha256: String,
+    shape: Vec<usize>,
+    min: f32,
+    max: f32,
+    mean: f64,
+}
+
+/// What is told of all images, for machines.
+#[derive(Debug, Serialize)]
+struct Answer {
+    stage: &'static str,
+    images: Vec<Dumped>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dumped {
+    path: String,
+    #[serde(flatten)]
+    array: Option<Description>,
+    /// Why there is no array.
+    reason: Option<Reason>,
+    detail: Option<String>,
 }
 
 const NO_CLASSIFIER: &str = "these weights have no classifier: import them with 'cargo xtask import-weights --with-top', from a \
@@ -55,6 +85,7 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
 
     let mut out = io::stdout().lock();
     let mut outcome = Outcome::Done;
+    let mut images = Vec::new();
     let dump = |engine: &mut Option<Box<dyn FeatureExtractor>>, index: usize| {
         let path = &command.images[index];
         let array =
@@ -65,20 +96,31 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
         match array {
             Ok(array) => {
                 let array: Array = array?;
-                write!(out, "{} ", array.describe())?;
-                out.write_all(path.as_os_str().as_encoded_bytes())?; // as typed, in whatever encoding
-                writeln!(out)?;
+                let description = array.describe();
+                if command.json {
+                    images.push(Dumped::new(path, Ok(description)));
+                } else {
+                    write!(out, "{description} ")?;
+                    out.write_all(path.as_os_str().as_encoded_bytes())?; // as typed, in whatever encoding
+                    writeln!(out)?;
+                }
                 if let Some(dir) = &command.npy {
                     array.save(&dir.join(stem(path)).with_added_extension("npy"))?;
                 }
             }
             Err(rejection) => {
                 say(&format!("{}: {rejection}", display_path(path)));
+                images.push(Dumped::new(path, Err(rejection)));
                 outcome = Outcome::Failed;
             }
         }
         Ok::<_, anyhow::Error>(())
     })?;
+    if command.json {
+        let answer = Answer { stage: command.stage.name(), images };
+        serde_json::to_writer_pretty(&mut out, &answer).map_err(io::Error::from)?;
+        writeln!(out)?;
+    }
     Ok(outcome)
 }
 
@@ -177,14 +219,13 @@ fn is_missing(error: &anyhow::Error) -> bool {
 }
 
 impl Array {
-    /// `sha256 shape min max mean`, the hash over the bytes of the array: u8, or little-endian f32.
-    fn describe(&self) -> String {
-        let bytes = self.bytes();
+    fn describe(&self) -> Description {
         let (min, max, mean) = match &self.values {
             Values::Bytes(values) => statistics(values.iter().map(|value| f32::from(*value))),
             Values::Floats(values) => statistics(values.iter().copied()),
         };
-        format!("{} {} {min} {max} {mean:.6}", crate::hex(&Sha256::digest(&bytes)), shape(&self.shape))
+        let sha256 = crate::hex(&Sha256::digest(self.bytes()));
+        Description { sha256, shape: self.shape.clone(), min, max, mean }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -201,6 +242,26 @@ impl Array {
         };
         WholeFile::write(path, |file| npy::write(file, descr, &self.shape, &self.bytes()))
             .with_context(|| format!("{}: cannot be written", display_path(path)))
+    }
+}
+
+impl fmt::Display for Description {
+    /// `sha256 shape min max mean`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sha256, shape: axes, min, max, mean } = self;
+        write!(f, "{sha256} {} {min} {max} {mean:.6}", shape(axes))
+    }
+}
+
+impl Dumped {
+    fn new(path: &Path, outcome: Result<Description, Rejection>) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        match outcome {
+            Ok(array) => Self { path, array: Some(array), reason: None, detail: None },
+            Err(rejection) => {
+                Self { path, array: None, reason: Some(rejection.reason), detail: Some(rejection.detail) }
+            }
+        }
     }
 }
 

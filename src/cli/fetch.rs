@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::Serialize;
 
 use super::args::Global;
 use super::download::Download;
+use super::progress::Shown;
 use super::{Outcome, say};
 use crate::dataset::display_path;
 use crate::fetch::Source;
@@ -24,6 +26,21 @@ pub(super) struct Fetch {
     keras: Source,
     #[command(flatten)]
     download: Download,
+    /// Print what was imported as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was imported, for machines.
+#[derive(Debug, Serialize)]
+struct Imported<'a> {
+    model: Architecture,
+    /// Keras' own file, and the program that wrote it.
+    source: String,
+    exporter: &'a str,
+    /// Where the weights are now, and their length.
+    weights: String,
+    bytes: u64,
 }
 
 /// A parser for the name of a network that can be downloaded.
@@ -36,7 +53,7 @@ fn published() -> impl TypedValueParser<Value = Source> {
 pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
     let folder = user_folder().context("there is no home folder for the weights: set HOME")?;
     let source = command.download.source(command.keras.clone());
-    let path = match command.download.run(&source, &folder, global.quiet) {
+    let path = match command.download.run(&source, &folder, global.progress() != Shown::Auto) {
         Ok(path) => path,
         Err(error) => {
             say(&error.to_string());
@@ -55,6 +72,13 @@ pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
 
     let mut out = io::stdout().lock();
     let exporter = &weights.metadata().source.exporter;
+    if command.json {
+        let [source, weights] = [&path, &target].map(|path| path.to_string_lossy().into_owned());
+        let imported = Imported { model: architecture, source, exporter, weights, bytes: length };
+        serde_json::to_writer_pretty(&mut out, &imported).map_err(io::Error::from)?;
+        writeln!(out)?;
+        return Ok(Outcome::Done);
+    }
     writeln!(out, "model     {architecture}")?;
     writeln!(out, "source    {}, by {exporter}, kept", display_path(&path))?;
     writeln!(out, "feature   {feature}")?;

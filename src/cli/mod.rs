@@ -10,6 +10,7 @@
 //! | 130 | interrupted; the same command goes on from there |
 
 mod args;
+mod completions;
 mod convert;
 mod devices;
 #[cfg(feature = "fetch")]
@@ -24,17 +25,20 @@ mod finalize;
 mod inspect;
 mod interrupt;
 mod models;
+mod preview;
 mod probe;
 mod progress;
 mod size;
 mod validate;
 mod verify;
+mod welcome;
 mod worker_env;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
 use crate::dataset::{Dataset, DatasetError};
@@ -65,9 +69,19 @@ impl Outcome {
     }
 }
 
+/// All that can be typed, for those who generate something from it: completions, man pages, the reference.
+#[must_use]
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 /// Runs petrec on the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    if env::args_os().len() <= 1 {
+        welcome::tell_next_steps();
+        return ExitCode::from(2);
+    }
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
@@ -79,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Dump(command) => dump::run(command, &args.global),
         Command::Models(command) => models::run(command, &args.global),
         Command::Devices(command) => devices::run(command, &args.global),
+        Command::Completions(command) => completions::run(command),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -134,9 +149,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells one thing in one line on standard error. That nobody may be listening is no reason to stop.
+/// Tells one thing in one line on standard error.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "petrec: {line}");
+    tell(&format!("petrec: {line}"));
+}
+
+/// Writes a line to standard error. That nobody may be listening is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Tells one thing that somebody who wants quiet need not know.

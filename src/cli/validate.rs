@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::args::{Global, Validate};
-use super::progress::Progress;
+use super::progress::{Progress, Unit};
 use super::{Outcome, say, say_notes};
 use crate::dataset::{self, Recursion, display_path, one_line};
 use crate::number::{counted, thousands};
@@ -17,7 +17,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
     let report_file = command.report.as_deref().map(|path| ReportFile::begin(path, &command.paths)).transpose()?;
     say_notes(&dataset, global);
 
-    let progress = Progress::new("validate", dataset.images.len(), "", global);
+    let mut progress = Progress::new("validate", (dataset.images.len(), Unit::Images), "", global);
     let mut report = validate(&dataset, command.policy.policy(), global.threads(), |file, rejection| {
         progress.image(file, rejection);
     });

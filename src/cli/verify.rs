@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::Outcome;
 use super::args::{Global, Verify};
-use super::{Outcome, say};
+use super::progress::{Progress, Unit};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::parallel;
@@ -43,15 +44,18 @@ struct SalvagedFile {
 pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> {
     let files = verify::record_files(&command.paths)?;
     let mut findings = Findings { files: files.len(), ..Findings::default() };
+    let mut progress = Progress::new("verify", (files.len(), Unit::Files), "", global);
     parallel::ordered(
         files.len(),
         vec![(); global.threads().get().min(files.len())],
         |(), index| (&files[index], verify::check(&files[index])),
         |(file, checked)| {
-            findings.add(file, &checked, command);
+            findings.add(file, &checked, command, &progress);
+            progress.step();
             Ok::<_, anyhow::Error>(())
         },
     )?;
+    drop(progress);
 
     let mut out = io::stdout().lock();
     if command.json {
@@ -65,7 +69,7 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
 
 impl Findings {
     /// Tells what is wrong with a file, and salvages what is not, if that is wanted.
-    fn add(&mut self, file: &RecordFile, checked: &Checked, command: &Verify) {
+    fn add(&mut self, file: &RecordFile, checked: &Checked, command: &Verify, progress: &Progress) {
         self.records += checked.records;
         self.lost_bytes += checked.lost;
         if checked.problems.is_empty() {
@@ -73,16 +77,17 @@ impl Findings {
         }
         self.bad_files += 1;
         for problem in &checked.problems {
-            say(&format!("{}: {problem}", display_path(&file.path)));
+            progress.alert(&format!("{}: {problem}", display_path(&file.path)));
         }
         let is_damaged = checked.problems.iter().any(Problem::is_damage);
         let salvage = command.salvage.as_deref().filter(|_| is_damaged);
         // What cannot be salvaged is no reason to leave the other files unread.
-        let salvaged =
-            salvage.and_then(|folder| verify::salvage(file, folder).inspect_err(|error| say(&error.to_string())).ok());
+        let salvaged = salvage.and_then(|folder| {
+            verify::salvage(file, folder).inspect_err(|error| progress.alert(&error.to_string())).ok()
+        });
         if let Some(Salvaged { path, records }) = &salvaged {
             let records = counted(usize::try_from(*records).unwrap_or(usize::MAX), "intact record");
-            say(&format!("{}: {records} salvaged to {}", display_path(&file.path), display_path(path)));
+            progress.alert(&format!("{}: {records} salvaged to {}", display_path(&file.path), display_path(path)));
         }
         self.problems.push(FileProblems {
             path: file.path.to_string_lossy().into_owned(),

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use serde::Serialize;
+
 use super::journal::JOURNAL_NAME;
 use super::manifest::MANIFEST_NAME;
 use super::output_error::OutputError;
@@ -12,8 +14,9 @@ use super::share::Share;
 use crate::whole_file::is_temporary;
 
 /// What kind of folder somebody named for the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
     /// Nothing, or no folder at all.
     Nothing,
     /// A conversion that may be unfinished: there is a journal.

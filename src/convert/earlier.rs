@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ use serde::Deserialize;
 use super::content::Content;
 use super::fingerprint::Fingerprint;
 use super::head::Head;
-use super::journal::Entry;
+use super::journal::{self, Entry, JOURNAL_NAME};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::output::{Output, remove_if_there};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
 use super::share::Share;
-use super::{REPORT_NAME, Start};
+use super::{Part, REPORT_NAME, Start};
 use crate::parallel;
 use crate::report::{Finding, Verdict};
 use crate::whole_file::{is_temporary, is_temporary_of};
@@ -43,6 +43,25 @@ pub(super) struct Beginning<'a> {
 }
 
 impl Beginning<'_> {
+    /// Looks at the output folder and changes nothing: refuses what [`Beginning::begin`] would refuse of what lies there.
+    pub(super) fn look(&self, part: Part<'_>) -> Result<Content, OutputError> {
+        let content = Content::of(self.out)?;
+        match (content, part) {
+            (_, Part::Whole { start: Start::Anew, .. }) | (Content::Nothing, _) => {}
+            (Content::Manifest, _) => {
+                self.same(Manifest::read(self.out)?)?;
+            }
+            (Content::Journal, _) => {
+                let path = self.out.join(JOURNAL_NAME);
+                let file = File::open(&path).map_err(OutputError::write(&path))?;
+                if let Some((earlier, _)) = journal::read::<Head>(&path, &file)? {
+                    self.refuse_other_head(&earlier.head)?;
+                }
+            }
+        }
+        Ok(content)
+    }
+
     /// Takes the output folder, with what lies there of the same conversion. Every record file in it is read.
     pub(super) fn begin(&self, start: Start) -> Result<Begun, OutputError> {
         let content = Content::of(self.out)?;

@@ -19,6 +19,7 @@ mod options;
 mod output;
 mod output_error;
 mod plan;
+mod preview;
 mod record_files;
 mod share;
 mod split;
@@ -30,6 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use content::Content;
 pub use error::ConvertError;
 pub use finalize::{Lacks, finalize};
 pub use fingerprint::Fingerprint;
@@ -38,6 +40,7 @@ pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDesc
 pub use options::{Options, Part, Start, Target, Watch};
 pub use output_error::OutputError;
 pub use plan::{Layout, Order, PlanError};
+pub use preview::{Estimate, PlannedClass, PlannedRecords, PlannedSplit, Preview, preview};
 pub use share::{Share, ShareError};
 pub use split::{Division, ParseSplitsError, Split, Splits};
 pub use summary::{Finalized, Summary, Totals};
@@ -55,7 +58,6 @@ use plan::{Arrangement, Plan};
 use record_files::{Form, RecordFiles};
 use worker::Worker;
 
-/// Name of the report in the output folder.
 /// Name of the report in the output folder, unless it goes elsewhere.
 pub(crate) const REPORT_NAME: &str = "petrec-report.json";
 
@@ -77,12 +79,7 @@ pub fn convert(
     let start = Instant::now();
     let Target { out, part } = target;
     let options = options.completed(dataset)?;
-    let worker = Worker::new(dataset, weights, &options)?;
-    let plan = Plan::new(dataset, Arrangement::of(&options), |file| worker.record_len(file))?;
-    let fingerprint = Fingerprint::new(dataset, weights, &options, &plan);
-    let manifest = Manifest::new(dataset, weights, &options, fingerprint, worker.record_description());
-    let head = Head::new(dataset, &options, &plan, manifest);
-    let conversion = Conversion { dataset, options: &options, worker, plan, head };
+    let conversion = Conversion::plan(dataset, weights, &options)?;
     let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
     output::refuse_inside(out, &dataset.root)?;
@@ -122,7 +119,17 @@ struct Conversion<'a> {
     head: Head,
 }
 
-impl Conversion<'_> {
+impl<'a> Conversion<'a> {
+    /// Plans it, with `options` that are complete.
+    fn plan(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
+        let worker = Worker::new(dataset, weights, options)?;
+        let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
+        let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
+        let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description());
+        let head = Head::new(dataset, options, &plan, manifest);
+        Ok(Self { dataset, options, worker, plan, head })
+    }
+
     /// Does `target.part`, which has so many images, or what is left of it. Tells how many images were done before, and which
     /// record files there are now.
     fn run(

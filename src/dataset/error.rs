@@ -25,6 +25,12 @@ pub enum DatasetError {
         /// The path as typed.
         path: PathBuf,
     },
+    /// The path is an archive, which has to be unpacked first.
+    #[error("{}: an archive, not a folder; unpack it, and name the folder that holds the class folders", display_path(.path))]
+    Archive {
+        /// The path as typed.
+        path: PathBuf,
+    },
     /// A folder cannot be listed.
     #[error("{}: cannot be read ({reason}); make it readable or move it out of the data set", display_path(.path))]
     Unreadable {
@@ -34,10 +40,16 @@ pub enum DatasetError {
         reason: io::Error,
     },
     /// There is no sub-folder.
-    #[error("no class folders in {}: put each class's photos into a sub-folder of its own", display_path(.root))]
+    #[error(
+        "no class folders in {}: put each class's photos into a sub-folder of its own, such as Cat/{}",
+        display_path(.root),
+        one_line(.example)
+    )]
     NoClassFolders {
         /// The folder as typed.
         root: PathBuf,
+        /// The name of a file there, or one that could be.
+        example: String,
     },
     /// A class was asked for that has no folder.
     #[error("no folder for {} in {}: {}", missing_classes(.missing), display_path(.root), existing_classes(.existing))]
@@ -106,6 +118,11 @@ impl DatasetError {
             Note::NotFiles { .. } | Note::RepeatedLinks { .. } => true,
         };
         let advice = match notes.iter().find(is_telling) {
+            // The usual mistake: the folder that the data set was unpacked into.
+            Some(Note::NestedFolders { first, .. }) => {
+                let data_set = first.parent().unwrap_or(root);
+                format!("there are folders further down; name {} if they are the classes", display_path(data_set))
+            }
             Some(note) => note.to_string(),
             None => "put some there, or name another folder".to_owned(),
         };

@@ -34,7 +34,12 @@ impl Source {
     /// A data set: a folder of class folders, or an error.
     pub(super) fn class_folders(root: &Path, options: &Options) -> Result<Self, DatasetError> {
         if !look_at(root)?.is_dir() {
-            return Err(DatasetError::NotAFolder { path: root.to_owned() });
+            let path = root.to_owned();
+            return Err(if is_archive(root) {
+                DatasetError::Archive { path }
+            } else {
+                DatasetError::NotAFolder { path }
+            });
         }
         Self::with_classes(root, Listing::read(root)?, options)
     }
@@ -61,7 +66,10 @@ impl Source {
             refuse_broken_class_links(root, &listing)?;
         }
         if listing.folders.is_empty() {
-            return Err(DatasetError::NoClassFolders { root: root.to_owned() });
+            let is_photo = |file: &&File| options.extensions.takes(Path::new(&file.name));
+            let photo = listing.files.iter().find(is_photo).map(|file| file.name.to_string_lossy().into_owned());
+            let example = photo.unwrap_or_else(|| "1.jpg".to_owned());
+            return Err(DatasetError::NoClassFolders { root: root.to_owned(), example });
         }
         let (classes, left_out) = match &options.classes {
             None => {
@@ -117,6 +125,12 @@ pub(super) fn label_names(sources: &[Source], options: &Options) -> Vec<String> 
         Some(named) if !found.is_empty() => named.clone(),
         _ => found.into_iter().cloned().collect(),
     }
+}
+
+/// Whether the name is that of an archive, as data sets are downloaded.
+fn is_archive(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ["zip", "tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar"].iter().any(|archive| ending == *archive)
 }
 
 fn look_at(root: &Path) -> Result<fs::Metadata, DatasetError> {

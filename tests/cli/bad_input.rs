@@ -54,13 +54,13 @@ fn an_output_that_is_a_file_or_lies_in_the_data_set_is_refused() {
 fn a_data_set_that_is_none_is_refused_for_what_it_is() {
     let (flat, empty, out) = (temporary(), data_set(&[]), temporary());
     fs::copy(repository("examples/photos/Cat/chelsea.jpg"), flat.path().join("1.jpg")).expect("copied");
-    fs::write(out.path().join("photos.zip"), "PK").expect("written");
+    fs::write(out.path().join("photos.jpg"), "PK").expect("written");
     fs::create_dir(empty.path().join("Cat")).expect("made");
     let records = out.path().join("records");
 
     convert(flat.path(), &records, &[]).refused(1, &["no class folders", "sub-folder"]);
     convert(empty.path(), &records, &[]).refused(1, &["no photos", ".jpg"]);
-    convert(&out.path().join("photos.zip"), &records, &[]).refused(1, &["a file, not a folder"]);
+    convert(&out.path().join("photos.jpg"), &records, &[]).refused(1, &["a file, not a folder"]);
     convert(&out.path().join("missing"), &records, &[]).refused(1, &["no such file or folder"]);
     let classes = ["--classes", "Cat,Bird"];
     convert(&repository("examples/photos"), &records, &classes).refused(1, &["Bird", "Cat, Coffee"]);

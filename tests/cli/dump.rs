@@ -53,6 +53,26 @@ fn a_rejected_image_is_one_line_on_stderr_and_the_others_still_print() {
 }
 
 #[test]
+fn as_json_every_image_has_an_entry_and_the_values_are_those_of_the_line() {
+    let run = petrec(["dump", "--stage", "pixels", "--json", "examples/photos/Cat/666.jpg", CAT]);
+    let line = petrec(["dump", "--stage", "pixels", CAT]).ok().stdout;
+
+    assert_eq!(run.code, Some(1));
+    let answer: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(answer["stage"], "pixels");
+    let [rejected, cat] = answer["images"].as_array().expect("a list").as_slice() else { panic!("two images") };
+    assert_eq!((&rejected["path"], &rejected["reason"]), (&"examples/photos/Cat/666.jpg".into(), &"E_EMPTY".into()));
+    assert_eq!((rejected.get("sha256"), &cat["reason"]), (None, &serde_json::Value::Null));
+    let fields: Vec<_> = line.trim_end().split(' ').collect();
+    assert_eq!((&cat["sha256"], &cat["path"]), (&fields[0].into(), &CAT.into()));
+    assert_eq!(cat["shape"], serde_json::json!([300, 451, 3]));
+    let numbers = ["min", "max", "mean"].map(|name| cat[name].as_f64().expect("a number"));
+    for (number, field) in numbers.into_iter().zip(&fields[2..]) {
+        assert!((number - field.parse::<f64>().expect("a number")).abs() < 1e-6, "{number} {field}");
+    }
+}
+
+#[test]
 fn arrays_are_written_as_npy() {
     let out = temporary();
     let to = out.path().join("made/for/this");

@@ -2,12 +2,15 @@
 
 mod bad_input;
 mod beside;
+mod completions;
 mod convert;
 #[cfg(feature = "wgpu")]
 #[path = "../common/device.rs"]
 mod device;
 mod devices;
+mod dry_run;
 mod dump;
+mod first_steps;
 mod inspect;
 mod models;
 #[path = "../common/places.rs"]
@@ -15,6 +18,7 @@ mod places;
 mod probe;
 #[path = "../common/program.rs"]
 mod program;
+mod progress;
 mod resume;
 #[path = "../common/shared.rs"]
 mod shared;

@@ -84,7 +84,7 @@ fn an_empty_class_keeps_its_label_and_is_noted() {
 fn no_class_folder_at_all_is_an_error() {
     let root = folder(&["1.jpg", ".git/x.jpg"]);
 
-    let expected = "no class folders in ROOT: put each class's photos into a sub-folder of its own";
+    let expected = "no class folders in ROOT: put each class's photos into a sub-folder of its own, such as Cat/1.jpg";
     assert_eq!(refused(root.path(), &Options::default()), expected);
     assert_eq!(refused(root.path(), &only_classes(&["Cat"])), expected);
 }

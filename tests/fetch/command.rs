@@ -86,6 +86,11 @@ fn what_was_fetched_is_what_the_default_model_runs_with() {
         "{stdout}"
     );
     assert_eq!(again.stdout, run.stdout);
+    let told = user.petrec(FETCH.into_iter().chain(["--url", &server.url(), "--md5", MD5, "--json"]), &[]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!((&told["model"], &told["exporter"].is_string()), (&"efficientnet-b0".into(), &true));
+    let weights = Path::new(told["weights"].as_str().expect("a path"));
+    assert_eq!(told["bytes"], fs::metadata(weights).expect("there").len());
     assert_eq!(server.requests().len(), 2);
     assert!(server.requests()[1].contains("range: bytes=9000000-"), "{:?}", server.requests());
 

@@ -1,5 +1,6 @@
 //! petrec's maintenance tasks: `cargo xtask --help`.
 
+mod docs;
 mod fetch;
 mod import_weights;
 mod reference;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Task {
     /// Make a weight file from another program's model.
     ImportWeights(Box<import_weights::Arguments>),
+    /// Write the reference of petrec's command line, or check it; or write man pages.
+    Docs(docs::Arguments),
     /// Write a network with seeded weights, which any language can make again, as a weight file.
     SeededWeights(seeded_weights::Arguments),
 }
@@ -29,6 +32,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::ImportWeights(arguments) => import_weights::run(&arguments),
+        Task::Docs(arguments) => docs::run(&arguments),
         Task::SeededWeights(arguments) => seeded_weights::run(&arguments),
     };
     match outcome {
