@@ -149,7 +149,28 @@ impl Runner for OnDevice {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::AdapterKind;
     use super::*;
+    use crate::model::Architecture;
+
+    #[test]
+    fn a_batch_is_as_large_as_the_largest_map_lets_it_be() {
+        let batch = |kind, max_binding, architecture: Architecture| {
+            let (name, driver) = (String::new(), String::new());
+            let max_buffer = 1 << 31;
+            let adapter =
+                Adapter { index: 0, name, kind, api: "Vulkan", driver, max_buffer, max_binding, nth_of_kind: 0 };
+            default_batch(&architecture.network(), &adapter)
+        };
+        use Architecture::{EfficientNetB0, EfficientNetB7};
+
+        assert_eq!(batch(AdapterKind::Discrete, 1 << 31, EfficientNetB0), 32);
+        // 128 MiB is what every implementation of WebGPU gives; the largest map of B0 takes 4.8 MB, that of B7 69 MB.
+        assert_eq!(batch(AdapterKind::Integrated, 1 << 27, EfficientNetB0), 27);
+        assert_eq!(batch(AdapterKind::Discrete, 1 << 27, EfficientNetB7), 1);
+        assert_eq!(batch(AdapterKind::Discrete, 1 << 20, EfficientNetB7), 1, "and it says so when it fails");
+        assert_eq!(batch(AdapterKind::Cpu, 1 << 31, EfficientNetB0), 1);
+    }
 
     #[test]
     fn of_a_pile_of_causes_the_lowest_is_told() {
