@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::Progress;
+use super::report::is_page;
 use super::{Outcome, UsageError, say_notes};
 use crate::convert::{Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert};
 use crate::dataset::{self, Dataset, ImageFile, one_line};
@@ -31,6 +32,11 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         threads: global.threads(),
     };
     let share = share(command)?;
+    if command.report.as_deref().is_some_and(is_page) {
+        let words =
+            "--report: this report is JSON, name a .json file; 'petrec report OUT' makes a page of the conversion";
+        return Err(UsageError(words.to_owned()).into());
+    }
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
     let weights = weights(&command.network)?;
     let engine = engine::open(global.backend, &weights)?;

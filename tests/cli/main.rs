@@ -9,6 +9,7 @@ mod models;
 #[path = "../common/places.rs"]
 mod places;
 mod probe;
+mod report;
 mod resume;
 #[path = "../common/shared.rs"]
 mod shared;
