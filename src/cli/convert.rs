@@ -145,7 +145,10 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
     match (&summary.report, summary.worker) {
-        (Some(report), _) => writeln!(out, "report    {report}"),
+        (Some(report), _) => {
+            writeln!(out, "report    {report}")?;
+            writeln!(out, "page      to make it: petrec report {}", summary.out)
+        }
         (None, None) => Ok(()),
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)

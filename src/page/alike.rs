@@ -13,6 +13,8 @@ const COSINE: f32 = 0.9;
 const STEP: usize = 64;
 /// Sums that are kept apart, as many as a vector of the processor holds.
 const LANES: usize = 8;
+/// Images that are compared with another one while that is in the processor's cache.
+const BLOCK: usize = 32;
 
 /// Images each of which is a near-duplicate of another one in the group.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,15 +32,16 @@ pub(super) struct Group {
 /// The groups of near-duplicates: those across classes come first, then those across splits, then the most alike.
 pub(super) fn groups(table: &Table, threads: usize) -> Vec<Group> {
     let images = table.labels.len();
-    let units: Vec<f32> = (0..images).flat_map(|row| unit(table.feature(row))).collect();
-    let unit = |row: usize| &units[row * table.channels..][..table.channels];
-    let alike = |(): &mut (), row: usize| {
-        let cosine = |other: usize| cosine(unit(row), unit(other)).map(|cosine| (other, cosine));
-        (row, (row + 1..images).filter_map(cosine).collect::<Vec<_>>())
+    let units = Units::of(table);
+    let alike = |(): &mut (), block: usize| {
+        let rows = block * BLOCK..((block + 1) * BLOCK).min(images);
+        let pairs =
+            (rows.start..images).flat_map(|other| (rows.start..rows.end.min(other)).map(move |row| (row, other)));
+        pairs.filter_map(|(row, other)| Some((row, other, units.cosine(row, other)?))).collect::<Vec<_>>()
     };
     let (mut leaders, mut cosines) = ((0..images).collect::<Vec<_>>(), vec![0f32; images]);
-    let done = parallel::ordered(images, vec![(); threads], alike, |(row, others)| {
-        for (other, cosine) in others {
+    let done = parallel::ordered(images.div_ceil(BLOCK), vec![(); threads], alike, |pairs| {
+        for (row, other, cosine) in pairs {
             let (a, b) = (leader(&mut leaders, row), leader(&mut leaders, other));
             leaders[a.max(b)] = a.min(b);
             cosines[row] = cosines[row].max(cosine);
@@ -88,24 +91,57 @@ pub(super) fn unit(feature: &[f32]) -> impl Iterator<Item = f32> {
     feature.iter().map(move |value| (f64::from(*value) * scale) as f32)
 }
 
-/// The cosine between two features of length 1; `None` where it is below [`COSINE`].
-///
-/// Computed from the distance, which only grows: most pairs are done with after a fifth of the channels.
-fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
-    const FARTHEST: f32 = 2.0 - 2.0 * COSINE; // the square of it
-    let mut sum = 0f32;
-    for (a, b) in a.chunks(STEP).zip(b.chunks(STEP)) {
-        let mut lanes = [0f32; LANES];
-        for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-            lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += (a - b) * (a - b));
+/// The features of all images, of length 1.
+struct Units {
+    /// Values of each, a multiple of [`LANES`].
+    channels: usize,
+    /// One after the other, the channels in which images differ most first, and zeros behind them.
+    values: Vec<f32>,
+}
+
+impl Units {
+    fn of(table: &Table) -> Self {
+        let images = table.labels.len();
+        let (mut sums, mut squares) = (vec![0f64; table.channels], vec![0f64; table.channels]);
+        for row in 0..images {
+            for ((value, sum), square) in unit(table.feature(row)).zip(&mut sums).zip(&mut squares) {
+                *sum += f64::from(value);
+                *square += f64::from(value).powi(2);
+            }
         }
-        sum += lanes.iter().sum::<f32>();
-        if sum > FARTHEST {
-            return None;
+        let variance = |channel: usize| squares[channel] - sums[channel].powi(2) / images as f64;
+        let mut order: Vec<usize> = (0..table.channels).collect();
+        order.sort_by(|a, b| variance(*b).total_cmp(&variance(*a)));
+        let channels = table.channels.next_multiple_of(LANES);
+        let mut values = Vec::with_capacity(images * channels);
+        for row in 0..images {
+            let unit: Vec<f32> = unit(table.feature(row)).collect();
+            values.extend(order.iter().map(|channel| unit[*channel]));
+            values.resize((row + 1) * channels, 0.0);
         }
+        Self { channels, values }
     }
-    let is_zero = |values: &[f32]| values.iter().all(|value| *value == 0.0);
-    (!is_zero(a)).then_some(1.0 - sum / 2.0)
+
+    /// The cosine between two images' features; `None` where it is below [`COSINE`].
+    ///
+    /// Computed from the distance, which only grows: most pairs are done with after the first channels.
+    fn cosine(&self, row: usize, other: usize) -> Option<f32> {
+        const FARTHEST: f32 = 2.0 - 2.0 * COSINE; // the square of it
+        let [a, b] = [row, other].map(|row| &self.values[row * self.channels..][..self.channels]);
+        let mut sum = 0f32;
+        for (a, b) in a.chunks(STEP).zip(b.chunks(STEP)) {
+            let mut lanes = [0f32; LANES];
+            for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+                lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += (a - b) * (a - b));
+            }
+            sum += lanes.iter().sum::<f32>();
+            if sum > FARTHEST {
+                return None;
+            }
+        }
+        let is_zero = a.iter().all(|value| *value == 0.0);
+        (!is_zero).then_some(1.0 - sum / 2.0)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::table::Table;
 /// Below this number of images a class has no type.
 const FEWEST: usize = 3;
 
-/// For each class up to `most` of its images, as rows of the table with the cosine between their feature and the class's
+/// For each class up to `most` of its images, and at most half of them, as rows of the table with the cosine between their feature and the class's
 /// mean, the least alike first. A class of one or two images has none.
 pub(super) fn atypical(table: &Table, most: usize) -> Vec<Vec<(usize, f64)>> {
     let mut sums = vec![vec![0f64; table.channels]; table.classes.len()];
@@ -21,7 +21,7 @@ pub(super) fn atypical(table: &Table, most: usize) -> Vec<Vec<(usize, f64)>> {
     }
     for images in &mut images {
         images.sort_by(|(a, first), (b, second)| first.total_cmp(second).then(a.cmp(b)));
-        images.truncate(if images.len() < FEWEST { 0 } else { most });
+        images.truncate(if images.len() < FEWEST { 0 } else { most.min(images.len() / 2) });
     }
     images
 }

@@ -21,8 +21,13 @@ pub(super) fn colour(number: usize) -> String {
     format!("c{}", number % COLOURS)
 }
 
+/// The same for a split: those that are not near the colour of rejected files.
+pub(super) fn split_colour(number: usize) -> &'static str {
+    ["c0", "c2", "c4", "c7"][number % 4]
+}
+
 /// A bar of parts, each with its colour and its share of the whole width.
-pub(super) fn bar(parts: impl Iterator<Item = (String, f64)>) -> String {
+pub(super) fn bar(parts: impl Iterator<Item = (&'static str, f64)>) -> String {
     let mut svg =
         String::from(r#"<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">"#);
     let mut from = 0.0;

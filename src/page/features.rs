@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use super::alike::{Group, groups};
 use super::atypical::atypical;
 use super::chart::{Scatter, mark};
-use super::files::picture;
 use super::html::{shown, text};
+use super::photos::{Photos, item};
 use super::projection::Projection;
-use super::thumbnail::Thumbnails;
 use crate::number::{counted, thousands};
-use crate::report::Report;
 use crate::table::Table;
 
 /// Points that are drawn: as many as a browser still moves through at once.
@@ -66,31 +64,23 @@ impl<'t> Features<'t> {
     }
 
     /// What the script of the page wants to know of each point: place, class, path, split, thumbnail.
-    pub(super) fn data(&self, report: &Report, thumbnails: &Thumbnails) -> Value {
+    pub(super) fn data(&self, photos: &Photos<'_>) -> Value {
         let point = |(&row, [x, y]): (&usize, &[f64; 2])| {
             json!({
                 "x": x,
                 "y": y,
                 "c": self.table.labels[row],
-                "p": self.path(row, report),
+                "p": self.files[row].map_or_else(|| shown(&self.table.names[row]), |file| photos.path(file)),
                 "s": self.table.splits[row],
-                "t": self.files[row].and_then(|file| thumbnails.get(file)),
+                "t": self.files[row].and_then(|file| photos.thumbnails.get(file)),
             })
         };
         let points: Vec<Value> = self.drawn.iter().zip(&self.scatter.places).map(point).collect();
         json!({ "classes": self.table.classes, "points": points })
     }
 
-    pub(super) fn sections(&self, report: &Report, thumbnails: &Thumbnails) -> String {
-        [self.map(thumbnails), self.alike(report, thumbnails), self.atypical(report, thumbnails)].concat()
-    }
-
-    /// An image's path as it is shown, or the place of its record.
-    fn path(&self, row: usize, report: &Report) -> String {
-        match self.files[row] {
-            Some(file) => shown(&report.files[file].path),
-            None => shown(&self.table.names[row]),
-        }
+    pub(super) fn sections(&self, photos: &Photos<'_>) -> String {
+        [self.map(photos), self.alike(photos), self.atypical(photos)].concat()
     }
 
     /// `of all 600 images`, or how many of how many.
@@ -102,7 +92,7 @@ impl<'t> Features<'t> {
         }
     }
 
-    fn map(&self, thumbnails: &Thumbnails) -> String {
+    fn map(&self, photos: &Photos<'_>) -> String {
         let table = self.table;
         let [first, second] = self.projection.explained.map(|share| format!("{:.1} %", 100.0 * share));
         let labels: Vec<usize> = self.drawn.iter().map(|row| table.labels[*row]).collect();
@@ -116,16 +106,16 @@ impl<'t> Features<'t> {
         }
         if self.files.iter().all(Option::is_none) {
             notes.push("Shuffled records tell no path: convert with --with path to see pictures here.".into());
-        } else if thumbnails.left_out > 0 {
+        } else if photos.thumbnails.left_out > 0 {
             notes.push(format!(
                 "{} have no thumbnail, so that the page stays small.",
-                counted(thumbnails.left_out, "image")
+                counted(photos.thumbnails.left_out, "image")
             ));
         }
-        if thumbnails.gone > 0 {
+        if photos.thumbnails.gone > 0 {
             notes.push(format!(
                 "{} not found under the path in petrec-report.json: make the page in the folder where convert ran.",
-                counted(thumbnails.gone, "photo")
+                counted(photos.thumbnails.gone, "photo")
             ));
         }
         let mut members = vec![Vec::new(); table.classes.len()];
@@ -143,7 +133,7 @@ impl<'t> Features<'t> {
         format!(
             "<section aria-labelledby=\"map\">\n<h2 id=\"map\">Map of the images</h2>\n<p>{}</p>\n\
              <p class=\"soft\" id=\"map-help\">Point at an image to see it, click to hold it, so that its path can be copied. With the keyboard: arrow keys go \
-             from image to image, Enter holds. A class below the picture is shown alone.</p>\n\
+             from image to image, Enter holds. Choose a class to see it alone.</p>\n\
              <div class=\"map\">\n<div class=\"plot\" id=\"plot\" tabindex=\"0\" role=\"application\" aria-label=\"Map of the images\" \
              aria-describedby=\"map-help\">{}</div>\n\
              <div class=\"side\"><div class=\"detail\" aria-live=\"polite\"><div class=\"picture\" id=\"picture\"><span>no image chosen</span></div>\
@@ -157,18 +147,21 @@ impl<'t> Features<'t> {
         )
     }
 
-    fn alike(&self, report: &Report, thumbnails: &Thumbnails) -> String {
+    fn alike(&self, photos: &Photos<'_>) -> String {
         let groups = &self.groups;
-        let count = |is: fn(&Group) -> bool| groups.iter().filter(|group| is(group)).count();
+        let across = |is: fn(&Group) -> bool| match groups.iter().filter(|group| is(group)).count() {
+            0 => "none".to_owned(),
+            count => thousands(count),
+        };
         let summary = match groups.len() {
             0 => format!("No two of {} are nearly the same.", self.sampled()),
             all => format!(
-                "{} of images that are nearly the same, among {}: {} across classes, where a label may be wrong, and {} across splits, where what is \
-                 trained on is tested, too.{}",
+                "{} of images that are nearly the same, among {}: {} across classes, where a label may be wrong, and {} across splits, \
+                 where what is trained on is tested, too.{}",
                 counted(all, "group"),
                 self.sampled(),
-                thousands(count(|group| group.across_classes)),
-                thousands(count(|group| group.across_splits)),
+                across(|group| group.across_classes),
+                across(|group| group.across_splits),
                 if all > GROUPS { format!(" The first {GROUPS} are shown.") } else { String::new() }
             ),
         };
@@ -187,7 +180,7 @@ impl<'t> Features<'t> {
                 None => self.table.classes[self.table.labels[row]].clone(),
             };
             let items: String =
-                group.rows.iter().take(MEMBERS).map(|row| self.item(*row, &about(*row), report, thumbnails)).collect();
+                group.rows.iter().take(MEMBERS).map(|row| self.item(*row, &about(*row), photos)).collect();
             let more = match group.rows.len() {
                 images if images > MEMBERS => {
                     format!("<p class=\"soft\">and {} more</p>\n", thousands(images - MEMBERS))
@@ -210,10 +203,9 @@ impl<'t> Features<'t> {
         )
     }
 
-    fn atypical(&self, report: &Report, thumbnails: &Thumbnails) -> String {
+    fn atypical(&self, photos: &Photos<'_>) -> String {
         let class = |(class, images): (usize, &Vec<(usize, f64)>)| {
-            let item =
-                |(row, cosine): &(usize, f64)| self.item(*row, &format!("cosine {cosine:.3}"), report, thumbnails);
+            let item = |(row, cosine): &(usize, f64)| self.item(*row, &format!("cosine {cosine:.3}"), photos);
             let items: String = images.iter().map(item).collect();
             match images.is_empty() {
                 true => String::new(),
@@ -232,14 +224,13 @@ impl<'t> Features<'t> {
         )
     }
 
-    fn item(&self, row: usize, about: &str, report: &Report, thumbnails: &Thumbnails) -> String {
-        let thumbnail = self.files[row].and_then(|file| thumbnails.get(file));
-        format!(
-            "<li>{}<code>{}</code><br>{}</li>\n",
-            picture(thumbnail, "no thumbnail"),
-            text(&self.path(row, report)),
-            text(about)
-        )
+    fn item(&self, row: usize, about: &str, photos: &Photos<'_>) -> String {
+        const INSTEAD: &str = "no thumbnail";
+        let item = match self.files[row] {
+            Some(file) => photos.item(file, INSTEAD, about),
+            None => item(None, INSTEAD, &shown(&self.table.names[row]), about),
+        };
+        format!("<li>{item}</li>\n")
     }
 }
 

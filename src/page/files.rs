@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use super::chart::{bar, colour, columns};
+use super::chart::{bar, columns, split_colour};
 use super::histogram::{Column, of_lengths, of_ratios};
 use super::html::{shown as shown_path, text};
-use super::thumbnail::Thumbnails;
+use super::photos::Photos;
 use crate::convert::Manifest;
 use crate::number::{counted, thousands};
 use crate::report::{Counts, FileReport, Report, Verdict};
@@ -29,21 +29,8 @@ pub(super) fn shown(report: &Report) -> Vec<usize> {
     shown
 }
 
-pub(super) fn sections(
-    report: &Report,
-    manifest: Option<&Manifest>,
-    shown: &[usize],
-    thumbnails: &Thumbnails,
-) -> String {
-    [classes(report, manifest), rejected(report, shown, thumbnails), sizes(report)].concat()
-}
-
-/// A file's picture, or words in its place.
-pub(super) fn picture(thumbnail: Option<&str>, instead: &str) -> String {
-    match thumbnail {
-        Some(jpeg) => format!(r#"<div class="picture"><img alt="" src="data:image/jpeg;base64,{jpeg}"></div>"#),
-        None => format!(r#"<div class="picture"><span>{}</span></div>"#, text(instead)),
-    }
+pub(super) fn sections(photos: &Photos<'_>, manifest: Option<&Manifest>, shown: &[usize]) -> String {
+    [classes(photos.report, manifest), rejected(photos, shown), sizes(photos.report)].concat()
 }
 
 fn classes(report: &Report, manifest: Option<&Manifest>) -> String {
@@ -57,7 +44,7 @@ fn classes(report: &Report, manifest: Option<&Manifest>) -> String {
     };
     let keys: String = match splits.is_empty() {
         true => key("plain", "accepted"),
-        false => splits.iter().enumerate().map(|(number, name)| key(&colour(number), name)).collect(),
+        false => splits.iter().enumerate().map(|(number, name)| key(split_colour(number), name)).collect(),
     };
     let keys = format!(r#"<ul class="keys">{keys}{}</ul>"#, key("lost", "rejected"));
 
@@ -67,10 +54,10 @@ fn classes(report: &Report, manifest: Option<&Manifest>) -> String {
         let rows: String = (report.classes.iter().zip(&by_split))
             .map(|(class, of_splits)| {
                 let accepted = match splits.is_empty() {
-                    true => vec![("plain".to_owned(), class.counts.accepted)],
-                    false => of_splits.iter().enumerate().map(|(split, count)| (colour(split), *count)).collect(),
+                    true => vec![("plain", class.counts.accepted)],
+                    false => of_splits.iter().enumerate().map(|(split, count)| (split_colour(split), *count)).collect(),
                 };
-                let parts = accepted.into_iter().chain([("lost".to_owned(), class.counts.rejected)]);
+                let parts = accepted.into_iter().chain([("lost", class.counts.rejected)]);
                 let bar = bar(parts.map(|(colour, count)| (colour, count as f64 / most)));
                 row(&class.name, class.counts, of_splits.iter().map(|count| thousands(*count)), &bar)
             })
@@ -85,7 +72,7 @@ fn classes(report: &Report, manifest: Option<&Manifest>) -> String {
             .collect();
         let rows: String = (report.splits.iter().enumerate())
             .map(|(number, split)| {
-                let parts = [(colour(number), split.counts.accepted), ("lost".to_owned(), split.counts.rejected)];
+                let parts = [(split_colour(number), split.counts.accepted), ("lost", split.counts.rejected)];
                 let bar = bar(parts.into_iter().map(|(colour, count)| (colour, count as f64 / most)));
                 let share = |of_all: f64| format!("{:.1} %", 100.0 * of_all);
                 let wanted =
@@ -138,7 +125,8 @@ fn row(name: &str, counts: Counts, more: impl Iterator<Item = String>, bar: &str
     format!("<tr><th scope=\"row\">{}</th>{cells}<td class=\"chart\">{bar}</td></tr>\n", text(name))
 }
 
-fn rejected(report: &Report, shown: &[usize], thumbnails: &Thumbnails) -> String {
+fn rejected(photos: &Photos<'_>, shown: &[usize]) -> String {
+    let report = photos.report;
     let content = match report.counts.rejected {
         0 => "<p>None.</p>\n".to_owned(),
         all => {
@@ -146,8 +134,7 @@ fn rejected(report: &Report, shown: &[usize], thumbnails: &Thumbnails) -> String
                 format!(r#"<option value="{0}">{0} ({1})</option>"#, text(code), thousands(*count))
             };
             let options: String = report.reasons.iter().map(option).collect();
-            let item = |&number: &usize| rejected_item(&report.files[number], thumbnails.get(number));
-            let items: String = shown.iter().map(item).collect();
+            let items: String = shown.iter().map(|file| rejected_item(photos, *file)).collect();
             let part = match shown.len() {
                 shown if shown == all => String::new(),
                 shown => format!(
@@ -171,19 +158,14 @@ fn rejected(report: &Report, shown: &[usize], thumbnails: &Thumbnails) -> String
     format!("<section aria-labelledby=\"rejected\">\n<h2 id=\"rejected\">Rejected files</h2>\n{content}</section>\n")
 }
 
-fn rejected_item(file: &FileReport, thumbnail: Option<&str>) -> String {
-    let finding = &file.finding;
-    let code = finding.reason.map_or("", |reason| reason.code());
-    let sentence = finding.reason.map_or("", |reason| reason.sentence());
+fn rejected_item(photos: &Photos<'_>, number: usize) -> String {
+    let FileReport { finding, quarantined, .. } = &photos.report.files[number];
+    let (code, sentence) = finding.reason.map_or(("", ""), |reason| (reason.code(), reason.sentence()));
     let detail = finding.detail.as_deref().filter(|detail| !detail.is_empty());
     let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
-    let moved = file.quarantined.as_ref().map_or(String::new(), |path| format!("; moved to {}", shown_path(path)));
-    format!(
-        "<li data-reason=\"{code}\">{}<code>{}</code><br>{}</li>\n",
-        picture(thumbnail, code),
-        text(&shown_path(&file.path)),
-        text(&format!("{sentence}{detail} ({code}){moved}"))
-    )
+    let moved = quarantined.as_ref().map_or(String::new(), |path| format!("; moved to {}", shown_path(path)));
+    let about = format!("{sentence}{detail} ({code}){moved}");
+    format!("<li data-reason=\"{code}\">{}</li>\n", photos.item(number, code, &about))
 }
 
 fn sizes(report: &Report) -> String {
@@ -198,7 +180,7 @@ fn sizes(report: &Report) -> String {
             format!(
                 "<div class=\"pair\">\n{}{}</div>\n",
                 histogram(&format!("Longer side of {of}, in pixels"), "Pixels", &longer),
-                histogram(&format!("Aspect ratio of {of}, the longer side to the shorter"), "Ratio", &ratios)
+                histogram(&format!("Aspect ratio of {of}: upright to the left, wide to the right"), "Ratio", &ratios)
             )
         }
     };

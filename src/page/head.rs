@@ -1,6 +1,7 @@
 //! The beginning of a page, with its summary, and its end.
 
 use super::html::text;
+use super::photos::Photos;
 use crate::convert::Manifest;
 use crate::number::{bytes, counted, shape, thousands};
 use crate::report::Report;
@@ -11,7 +12,7 @@ const NAMES: usize = 4;
 /// One card of the summary: what, how much, and a line of detail; all plain text.
 type Card = (&'static str, String, String);
 
-pub(super) fn of_conversion(manifest: &Manifest, report: &Report) -> String {
+pub(super) fn of_conversion(manifest: &Manifest, photos: &Photos<'_>) -> String {
     let size: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     let record = &manifest.record;
     let mut engines: Vec<String> = (manifest.files.iter())
@@ -47,13 +48,14 @@ pub(super) fn of_conversion(manifest: &Manifest, report: &Report) -> String {
         ("alike", "Near-duplicates"),
         ("atypical", "Atypical images"),
     ];
-    head(&manifest.dataset, "What petrec made of this data set.", cards(report).into_iter().chain(more), &links)
+    let what = "What petrec made of this data set.";
+    head(&manifest.dataset, what, photos, more.into_iter(), &links)
 }
 
-pub(super) fn of_validation(name: &str, report: &Report) -> String {
-    let what = format!("What petrec {} found in this data set. Nothing was converted.", report.petrec);
+pub(super) fn of_validation(name: &str, photos: &Photos<'_>) -> String {
+    let what = format!("What petrec {} found in this data set. Nothing was converted.", photos.report.petrec);
     let links = [("classes", "Classes"), ("rejected", "Rejected files"), ("sizes", "Sizes")];
-    head(name, &what, cards(report).into_iter(), &links)
+    head(name, &what, photos, std::iter::empty(), &links)
 }
 
 /// Those that every page has.
@@ -88,16 +90,26 @@ fn cards(report: &Report) -> Vec<Card> {
     cards
 }
 
-fn head(name: &str, what: &str, cards: impl Iterator<Item = Card>, links: &[(&str, &str)]) -> String {
+fn head(
+    name: &str,
+    what: &str,
+    photos: &Photos<'_>,
+    more: impl Iterator<Item = Card>,
+    links: &[(&str, &str)],
+) -> String {
     let card = |(title, value, note): Card| {
         let note = if note.is_empty() { note } else { format!(r#"<dd class="note">{}</dd>"#, text(&note)) };
         format!("<div><dt>{title}</dt><dd>{}</dd>{note}</div>\n", text(&value))
     };
-    let cards: String = cards.map(card).collect();
+    let cards: String = cards(photos.report).into_iter().chain(more).map(card).collect();
     let link = |(to, words): &(&str, &str)| format!(r##"<li><a href="#{to}">{words}</a></li>"##);
     let links: String = links.iter().map(link).collect();
+    let below = match photos.root() {
+        root if root.is_empty() => String::new(),
+        root => format!(" Paths are those below <code>{}</code>.", text(&root)),
+    };
     format!(
-        "<header>\n<h1>{}</h1>\n<p class=\"soft\">{}</p>\n<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n<main>\n\
+        "<header>\n<h1>{}</h1>\n<p class=\"soft\">{}{below}</p>\n<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n<main>\n\
          <dl class=\"cards\">\n{cards}</dl>\n",
         text(name),
         text(what)

@@ -11,6 +11,7 @@ mod files;
 mod head;
 mod histogram;
 mod html;
+mod photos;
 mod projection;
 mod thumbnail;
 
@@ -24,7 +25,7 @@ use crate::convert::{Manifest, REPORT_NAME};
 use crate::report::{Report, Verdict};
 use crate::table::{Sample, Table};
 use features::Features;
-use thumbnail::Thumbnails;
+use photos::Photos;
 
 /// Records that a page is made from unless all are wanted.
 pub const SAMPLE: Sample = Sample::AtMost(2_000);
@@ -52,18 +53,18 @@ impl Page {
         let table = Table::of(&manifest, out, sample, threads)?;
         let features = Features::of(&table, files_of(&table, &report), threads);
         let shown = files::shown(&report);
-        let thumbnails = Thumbnails::of(&report.files, shown.iter().copied().chain(features.files()), threads);
+        let photos = Photos::of(&report, shown.iter().copied().chain(features.files()), threads);
         let main = [
-            head::of_conversion(&manifest, &report),
-            files::sections(&report, Some(&manifest), &shown, &thumbnails),
-            features.sections(&report, &thumbnails),
+            head::of_conversion(&manifest, &photos),
+            files::sections(&photos, Some(&manifest), &shown),
+            features.sections(&photos),
             head::end(&report),
         ];
         Ok(Self {
-            html: html::page(&manifest.dataset, &main.concat(), &features.data(&report, &thumbnails)),
+            html: html::page(&manifest.dataset, &main.concat(), &features.data(&photos)),
             records: Some((table.labels.len(), table.records)),
-            thumbnails: thumbnails.len(),
-            gone: thumbnails.gone,
+            thumbnails: photos.thumbnails.len(),
+            gone: photos.thumbnails.gone,
         })
     }
 
@@ -71,14 +72,13 @@ impl Page {
     #[must_use]
     pub fn of_validation(name: &str, report: &Report, threads: usize) -> Self {
         let shown = files::shown(report);
-        let thumbnails = Thumbnails::of(&report.files, shown.iter().copied(), threads);
-        let main =
-            [head::of_validation(name, report), files::sections(report, None, &shown, &thumbnails), head::end(report)];
+        let photos = Photos::of(report, shown.iter().copied(), threads);
+        let main = [head::of_validation(name, &photos), files::sections(&photos, None, &shown), head::end(report)];
         Self {
             html: html::page(name, &main.concat(), &serde_json::json!({})),
             records: None,
-            thumbnails: thumbnails.len(),
-            gone: thumbnails.gone,
+            thumbnails: photos.thumbnails.len(),
+            gone: photos.thumbnails.gone,
         }
     }
 }
