@@ -93,6 +93,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Train a linear classifier on the features: how well it tells the classes apart, and which labels look wrong
     Probe(Probe),
+    /// Make an HTML page of a conversion: classes, rejected files, sizes, near-duplicates, a map of all images
+    Report(Report),
     /// Show what one stage makes of images: a hash and statistics of its values
     Dump(Dump),
     /// List the networks and the weights that are here
@@ -115,8 +117,8 @@ pub(super) struct Validate {
     pub(super) listing: Listing,
     #[command(flatten)]
     pub(super) policy: Policy,
-    /// Write what happened to every file as JSON
-    #[arg(long, value_name = "FILE.json")]
+    /// Write what happened to every file, as JSON or as a page to look at
+    #[arg(long, value_name = "FILE.json|FILE.html")]
     pub(super) report: Option<PathBuf>,
     /// Move rejected files to DIR/<class>/<name>
     #[arg(long, value_name = "DIR")]
@@ -241,6 +243,19 @@ pub(super) struct Probe {
     /// Print it all as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Report {
+    /// Folder that 'petrec convert' has finished
+    #[arg(value_name = "OUT")]
+    pub(super) out: PathBuf,
+    /// Read every record instead of 2,000, evenly spaced
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Where the page goes [default: OUT/report.html]
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) html: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::args::{Convert, Global, LayoutName, Network};
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
+use super::report::is_page;
 use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
     self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
@@ -34,6 +35,11 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     };
     let share = share(command)?;
     let selection = global.selection()?;
+    if command.report.as_deref().is_some_and(is_page) {
+        let words =
+            "--report: this report is JSON, name a .json file; 'petrec report OUT' makes a page of the conversion";
+        return Err(UsageError(words.to_owned()).into());
+    }
     let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
     let weights = weights(&command.network)?;
     let engine = engine::open(&selection, &weights, &mut |line| say_note(line, global))?;
@@ -142,7 +148,10 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
     match (&summary.report, summary.worker) {
-        (Some(report), _) => writeln!(out, "report    {report}"),
+        (Some(report), _) => {
+            writeln!(out, "report    {report}")?;
+            writeln!(out, "page      to make it: petrec report {}", summary.out)
+        }
         (None, None) => Ok(()),
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)

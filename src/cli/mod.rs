@@ -28,6 +28,7 @@ mod models;
 mod preview;
 mod probe;
 mod progress;
+mod report;
 mod size;
 mod validate;
 mod verify;
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),
         Command::Probe(command) => probe::run(command, &args.global),
+        Command::Report(command) => report::run(command, &args.global),
         Command::Dump(command) => dump::run(command, &args.global),
         Command::Models(command) => models::run(command, &args.global),
         Command::Devices(command) => devices::run(command, &args.global),

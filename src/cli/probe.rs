@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::{Global, Probe as Command};
 use crate::number::{counted, thousands};
-use crate::probe::{Method, Probe, Table};
+use crate::probe::{Method, Probe};
+use crate::table::{Sample, Table};
 
 /// How many classes the table of confusion is printed for; with more only the accuracy of each is.
 const CLASSES_SHOWN: usize = 12;
@@ -24,7 +25,7 @@ struct Answer<'p> {
 pub(super) fn run(command: &Command, global: &Global) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let threads = global.threads().get();
-    let table = Table::read(&command.out, threads)?;
+    let table = Table::read(&command.out, Sample::All, threads)?;
     let probe = Probe::run(&table, usize::from(command.folds), threads)?;
     let seconds = start.elapsed().as_secs_f64();
 

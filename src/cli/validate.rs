@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use super::args::{Global, Validate};
 use super::progress::{Progress, Unit};
+use super::report::is_page;
 use super::{Outcome, say, say_notes};
 use crate::dataset::{self, Recursion, display_path, one_line};
 use crate::number::{counted, thousands};
+use crate::page::Page;
 use crate::report::{Report, ReportFile, Verdict};
 use crate::validate::{Quarantine, validate};
 
@@ -37,7 +39,12 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
             }
         }
     }
-    report_file.map(|file| file.finish(&report)).transpose()?;
+    if let Some((path, file)) = command.report.as_ref().zip(report_file) {
+        match is_page(path) {
+            true => file.finish_page(&Page::of_validation(&dataset.name, &report, global.threads().get()).html)?,
+            false => file.finish(&report)?,
+        }
+    }
 
     let mut out = io::stdout().lock();
     if command.json {

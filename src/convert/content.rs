@@ -27,13 +27,14 @@ pub enum Content {
 
 impl Content {
     /// Refuses a folder that holds, in itself or in the folders of `ours`, any file but `ours` (paths below it), temporary
-    /// files, the journals, and what ends in `.json`, as reports do. Changes nothing.
+    /// files, the journals, and what ends in `.json` or `.html`, as reports do. Changes nothing.
     pub(super) fn refuse_strangers(out: &Path, ours: &BTreeSet<PathBuf>) -> Result<(), OutputError> {
         let folders: BTreeSet<&Path> = ours.iter().flat_map(|path| path.ancestors().skip(1)).collect();
         for folder in folders.into_iter().chain([Path::new("")]) {
             for name in names(&out.join(folder))? {
                 let path = folder.join(&name);
-                let is_report = || folder == Path::new("") && path.extension().is_some_and(|ending| ending == "json");
+                let has_ending = || path.extension().is_some_and(|ending| ending == "json" || ending == "html");
+                let is_report = || folder == Path::new("") && has_ending();
                 let leads_to_ours = || ours.iter().any(|our| our != &path && our.starts_with(&path));
                 if !(ours.contains(&path)
                     || name == JOURNAL_NAME

@@ -18,7 +18,7 @@ use super::output::{Output, remove_if_there};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
 use super::share::Share;
-use super::{Part, REPORT_NAME, Start};
+use super::{PAGE_NAME, Part, REPORT_NAME, Start};
 use crate::parallel;
 use crate::report::{Finding, Verdict};
 use crate::whole_file::{is_temporary, is_temporary_of};
@@ -250,7 +250,7 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     for folder in folders.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
         let _ = fs::remove_dir(out.join(folder)); // stays where something else is in it
     }
-    for name in [REPORT_NAME, MANIFEST_NAME] {
+    for name in [REPORT_NAME, PAGE_NAME, MANIFEST_NAME] {
         remove_if_there(&out.join(name))?;
     }
     output.absorb_workers(&[])

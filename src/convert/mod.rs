@@ -60,6 +60,8 @@ use worker::Worker;
 
 /// Name of the report in the output folder, unless it goes elsewhere.
 pub(crate) const REPORT_NAME: &str = "petrec-report.json";
+/// Name of the page that `petrec report` makes of a conversion, unless it goes elsewhere.
+pub(crate) const PAGE_NAME: &str = "report.html";
 
 /// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
 /// of that one stays, and `watch` hears of the other images only.

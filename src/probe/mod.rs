@@ -2,15 +2,14 @@
 
 mod error;
 mod ridge;
-mod table;
 
 use serde::Serialize;
 
 pub use error::ProbeError;
-pub use table::Table;
 
 use crate::parallel;
-use ridge::{Classifier, Moments};
+use crate::table::Table;
+use ridge::{Classifier, Moments, Rows};
 
 /// Name of the split that is trained on, where there is one of that name.
 const TRAIN: &str = "train";
@@ -134,7 +133,7 @@ fn by_split(table: &Table, threads: usize) -> Result<Scored, ProbeError> {
         let problem = format!("split '{name}' has images of fewer than two classes, or all there are");
         return Err(ProbeError::TooFew { problem, advice: "convert with other shares in --split, or without it" });
     }
-    let classifier = Moments::of(table.rows(), &train, table.classes.len(), threads).fit();
+    let classifier = Moments::of(Rows::of(table), &train, table.classes.len(), threads).fit();
     Ok((Method::Split(name), scores(table, &classifier, &test)))
 }
 
@@ -151,7 +150,7 @@ fn by_folds(table: &Table, folds: usize, threads: usize) -> Result<Scored, Probe
     }
     parts.retain(|part| !part.is_empty());
     let moments: Vec<_> =
-        parts.iter().map(|part| Moments::of(table.rows(), part, table.classes.len(), threads)).collect();
+        parts.iter().map(|part| Moments::of(Rows::of(table), part, table.classes.len(), threads)).collect();
     let mut all = moments[0].clone();
     moments[1..].iter().for_each(|part| all.add(part));
     let mut scored = Vec::with_capacity(table.labels.len());
@@ -166,5 +165,5 @@ fn by_folds(table: &Table, folds: usize, threads: usize) -> Result<Scored, Probe
 }
 
 fn scores(table: &Table, classifier: &Classifier, rows: &[usize]) -> Vec<(usize, Vec<f64>)> {
-    rows.iter().map(|&row| (row, classifier.scores(table.rows().feature(row)))).collect()
+    rows.iter().map(|&row| (row, classifier.scores(table.feature(row)))).collect()
 }

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::parallel;
+use crate::table::Table;
 
 /// How strongly large weights are held down: this share of the channels' number, where 1 is the weight of the data itself.
 ///
@@ -25,6 +26,11 @@ pub(super) struct Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
+    /// Those of a table.
+    pub(super) fn of(table: &'t Table) -> Self {
+        Self { channels: table.channels, features: table.features(), labels: &table.labels }
+    }
+
     pub(super) fn feature(&self, row: usize) -> &'t [f32] {
         &self.features[row * self.channels..][..self.channels]
     }

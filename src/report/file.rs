@@ -1,7 +1,7 @@
 //! The file that a report goes to: made sure of before the work, written after it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,13 +9,13 @@ use thiserror::Error;
 
 use crate::dataset::display_path;
 use crate::paths;
-use crate::whole_file::{WholeFile, fill_json, write_json};
+use crate::whole_file::{WholeFile, fill_json};
 
 /// Why a report cannot go where it should.
 #[derive(Debug, Error)]
 pub enum ReportFileError {
     /// It could replace a photo.
-    #[error("--report {}: lies inside the data set {}; name a file outside it", display_path(path), display_path(root))]
+    #[error("{}: lies inside the data set {}; name a file outside it", display_path(path), display_path(root))]
     InDataset {
         /// The report.
         path: PathBuf,
@@ -23,10 +23,10 @@ pub enum ReportFileError {
         root: PathBuf,
     },
     /// It could replace a record file.
-    #[error("--report {}: is not a .json file; in the folder of the records only such a name is safe", display_path(.0))]
+    #[error("{}: is not a .json file; in the folder of the records only such a name is safe", display_path(.0))]
     NotJson(PathBuf),
     /// It cannot be written.
-    #[error("--report {}: cannot be written: {reason}; name a file in a folder that exists", display_path(path))]
+    #[error("{}: cannot be written: {reason}; name a file in a folder that exists", display_path(path))]
     Write {
         /// The report.
         path: PathBuf,
@@ -89,10 +89,22 @@ impl ReportFile {
     /// # Errors
     /// What the system says; a file that was there before is untouched.
     pub fn finish(self, report: &impl Serialize) -> Result<(), ReportFileError> {
+        self.fill(|mut out| fill_json(&mut out, report))
+    }
+
+    /// Writes a page.
+    ///
+    /// # Errors
+    /// As [`ReportFile::finish`].
+    pub fn finish_page(self, html: &str) -> Result<(), ReportFileError> {
+        self.fill(|out| out.write_all(html.as_bytes()).and_then(|()| out.flush()))
+    }
+
+    fn fill(self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReportFileError> {
         let Self { path, target } = self;
         let written = match target {
-            Target::File(real) => write_json(&real, report),
-            Target::Stream(mut stream) => fill_json(&mut stream, report),
+            Target::File(real) => WholeFile::write(&real, |file| fill(file)),
+            Target::Stream(mut stream) => fill(&mut stream),
         };
         written.map_err(|reason| ReportFileError::Write { path, reason })
     }

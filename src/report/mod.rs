@@ -4,6 +4,7 @@
 
 mod file;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -61,7 +62,7 @@ impl Finding {
 }
 
 /// One file of a report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileReport {
     /// The path as it could be opened from the folder where petrec ran; bytes that are not UTF-8 are replaced.
     pub path: String,
@@ -77,7 +78,7 @@ pub struct FileReport {
 }
 
 /// How many files of some kind were taken and how many were not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Files looked at.
     pub files: usize,
@@ -98,7 +99,7 @@ impl Counts {
 }
 
 /// Counts of one class.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassReport {
     /// The class's name.
     pub name: String,
@@ -110,7 +111,7 @@ pub struct ClassReport {
 }
 
 /// Counts of one split.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SplitReport {
     /// The split's name.
     pub name: String,
@@ -120,10 +121,10 @@ pub struct SplitReport {
 }
 
 /// What happened to every file of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Version of petrec that wrote this.
-    pub petrec: &'static str,
+    pub petrec: Cow<'static, str>,
     /// The policy that was applied.
     pub accept: Accept,
     /// All files together.
@@ -133,7 +134,7 @@ pub struct Report {
     /// The same by split; empty where the data set is not divided.
     pub splits: Vec<SplitReport>,
     /// Rejected files by reason code.
-    pub reasons: BTreeMap<&'static str, usize>,
+    pub reasons: BTreeMap<Cow<'static, str>, usize>,
     /// What was passed over while listing the data set, a line each.
     pub notes: Vec<String>,
     /// Every file, in the data set's order.
@@ -147,7 +148,7 @@ impl Report {
         let class =
             |(label, name): (usize, &String)| ClassReport { name: name.clone(), label, counts: Counts::default() };
         Self {
-            petrec: env!("CARGO_PKG_VERSION"),
+            petrec: env!("CARGO_PKG_VERSION").into(),
             accept,
             counts: Counts::default(),
             classes: classes.iter().enumerate().map(class).collect(),
@@ -167,7 +168,7 @@ impl Report {
             class.name.clone()
         });
         if let Some(reason) = finding.reason {
-            *self.reasons.entry(reason.code()).or_default() += 1;
+            *self.reasons.entry(reason.code().into()).or_default() += 1;
         }
         self.files.push(FileReport {
             path: path.to_string_lossy().into_owned(),

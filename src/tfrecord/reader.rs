@@ -125,8 +125,14 @@ impl<R: Read> Reader<R> {
         self.offset
     }
 
-    /// The next record's data; `None` where the file ends between two records.
-    fn read_record(&mut self) -> Result<Option<Vec<u8>>, Damage> {
+    /// Passes over the next record without looking at its data; `None` where there is none.
+    pub fn pass_over(&mut self) -> Option<Result<(), ReadError>> {
+        let passed = if self.done { Ok(None) } else { self.pass_over_record() };
+        self.count(passed.map(|length| length.map(|length| (length, ()))))
+    }
+
+    /// The length of the next record's data; `None` where the file ends between two records.
+    fn read_header(&mut self) -> Result<Option<u64>, Damage> {
         let mut header = [0; HEADER_LEN];
         match fill(&mut self.inner, &mut header)? {
             0 => return Ok(None),
@@ -145,7 +151,22 @@ impl<R: Read> Reader<R> {
         if length > self.limit {
             return Err(Damage::TooLong { length });
         }
+        Ok(Some(length))
+    }
 
+    /// The length of a record's data that was passed over; `None` where the file ends between two records.
+    fn pass_over_record(&mut self) -> Result<Option<u64>, Damage> {
+        let Some(length) = self.read_header()? else { return Ok(None) };
+        let expected = length.saturating_add(FOOTER_LEN as u64);
+        match io::copy(&mut (&mut self.inner).take(expected), &mut io::sink())? {
+            found if found < expected => Err(Damage::TruncatedData { expected, found }),
+            _ => Ok(Some(length)),
+        }
+    }
+
+    /// The next record's data; `None` where the file ends between two records.
+    fn read_record(&mut self) -> Result<Option<Vec<u8>>, Damage> {
+        let Some(length) = self.read_header()? else { return Ok(None) };
         let truncated = |found| Damage::TruncatedData { expected: length.saturating_add(FOOTER_LEN as u64), found };
         let mut data = Vec::with_capacity(length.min(TRUSTED_LEN) as usize);
         let found = (&mut self.inner).take(length).read_to_end(&mut data)? as u64;
@@ -164,19 +185,13 @@ impl<R: Read> Reader<R> {
         }
         Ok(Some(data))
     }
-}
 
-impl<R: Read> Iterator for Reader<R> {
-    type Item = Result<Vec<u8>, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        match self.read_record() {
-            Ok(Some(data)) => {
+    /// Moves on behind a record that was read, whose data has a length, or ends with the file or the damage.
+    fn count<T>(&mut self, read: Result<Option<(u64, T)>, Damage>) -> Option<Result<T, ReadError>> {
+        match read {
+            Ok(Some((length, data))) => {
                 self.record += 1;
-                self.offset += (framing::FRAMING_LEN + data.len()) as u64;
+                self.offset += framing::FRAMING_LEN as u64 + length;
                 Some(Ok(data))
             }
             Ok(None) => {
@@ -188,6 +203,15 @@ impl<R: Read> Iterator for Reader<R> {
                 Some(Err(ReadError { record: self.record, offset: self.offset, damage }))
             }
         }
+    }
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = if self.done { Ok(None) } else { self.read_record() };
+        self.count(read.map(|data| data.map(|data| (data.len() as u64, data))))
     }
 }
 
@@ -243,6 +267,24 @@ mod tests {
 
         assert_eq!(back.expect("the file is whole"), records);
         assert_eq!((reader.records(), reader.bytes()), (4, file.len() as u64));
+    }
+
+    #[test]
+    fn records_that_are_passed_over_count() {
+        let big = vec![0xa5; 3 << 20];
+        let file = file_of(&[&b"one"[..], &big, b"three"]);
+
+        let mut reader = Reader::new(&file[..]);
+        let read = [reader.pass_over().is_some(), reader.pass_over().is_some()];
+        let third = reader.next().expect("a record").expect("whole");
+
+        assert_eq!((read, &third[..]), ([true, true], &b"three"[..]));
+        assert!(reader.pass_over().is_none());
+        assert_eq!((reader.records(), reader.bytes()), (3, file.len() as u64));
+        let mut cut = Reader::new(&file[..file.len() - 1]);
+        assert!((0..2).all(|_| matches!(cut.pass_over(), Some(Ok(())))));
+        let damage = cut.pass_over().expect("a record").expect_err("is cut short").damage;
+        assert!(matches!(damage, Damage::TruncatedData { expected: 9, found: 8 }), "{damage}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod probe;
 #[path = "../common/program.rs"]
 mod program;
 mod progress;
+mod report;
 mod resume;
 #[path = "../common/shared.rs"]
 mod shared;

@@ -1,0 +1,48 @@
+//! `petrec report`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::args::{Global, Report};
+use super::{Outcome, UsageError, say};
+use crate::convert::PAGE_NAME;
+use crate::dataset::display_path;
+use crate::number::{bytes, counted, thousands};
+use crate::page::{Page, SAMPLE};
+use crate::report::ReportFile;
+use crate::table::Sample;
+
+pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> {
+    let path = command.html.clone().unwrap_or_else(|| command.out.join(PAGE_NAME));
+    if !is_page(&path) {
+        let path = display_path(&path);
+        return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
+    }
+    let sample = if command.all { Sample::All } else { SAMPLE };
+    let page = Page::of_conversion(&command.out, sample, global.threads().get())?;
+    ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
+    say_gone(&page, global);
+
+    let mut out = io::stdout().lock();
+    if let Some((read, all)) = page.records {
+        writeln!(out, "records   {} of {}", thousands(read), thousands(usize::try_from(all).unwrap_or(usize::MAX)))?;
+    }
+    writeln!(out, "pictures  {}", counted(page.thumbnails, "thumbnail"))?;
+    writeln!(out, "page      {}, {}", display_path(&path), bytes(page.html.len() as u64))?;
+    Ok(Outcome::Done)
+}
+
+/// Whether a report of this name is to be a page.
+pub(super) fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"))
+}
+
+/// Tells of photos that the page had to do without.
+pub(super) fn say_gone(page: &Page, global: &Global) {
+    if page.gone > 0 && !global.quiet {
+        let gone = counted(page.gone, "photo");
+        say(&format!(
+            "{gone} not found under the path in petrec-report.json, and without a thumbnail: run this in the folder where convert ran"
+        ));
+    }
+}

@@ -1,0 +1,106 @@
+//! One HTML file that shows what is in a data set: opens from disk, holds all that it shows, and asks for nothing else.
+//!
+//! The same conversion gives the same bytes, on any number of threads, as long as the photos are the same and can be found.
+
+mod alike;
+mod atypical;
+mod chart;
+mod error;
+mod features;
+mod files;
+mod head;
+mod histogram;
+mod html;
+mod photos;
+mod projection;
+mod thumbnail;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+pub use error::PageError;
+
+use crate::convert::{Manifest, REPORT_NAME};
+use crate::report::{Report, Verdict};
+use crate::table::{Sample, Table};
+use features::Features;
+use photos::Photos;
+
+/// Records that a page is made from unless all are wanted.
+pub const SAMPLE: Sample = Sample::AtMost(2_000);
+
+/// A page, and what it was made from.
+pub struct Page {
+    /// The file's content.
+    pub html: String,
+    /// Records that were read, of how many.
+    pub records: Option<(usize, u64)>,
+    /// Photos that have a thumbnail.
+    pub thumbnails: usize,
+    /// Good photos that should have one and were not found, or do not decode any more.
+    pub gone: usize,
+}
+
+impl Page {
+    /// The page of the conversion in the folder `out`.
+    ///
+    /// # Errors
+    /// The conversion is not finished, damaged, or has no report in its folder.
+    pub fn of_conversion(out: &Path, sample: Sample, threads: usize) -> Result<Self, PageError> {
+        let manifest = Manifest::read(out).map_err(crate::table::TableError::from)?;
+        let report = read_report(out)?;
+        let table = Table::of(&manifest, out, sample, threads)?;
+        let features = Features::of(&table, files_of(&table, &report), threads);
+        let shown = files::shown(&report);
+        let photos = Photos::of(&report, shown.iter().copied().chain(features.files()), threads);
+        let main = [
+            head::of_conversion(&manifest, &photos),
+            files::sections(&photos, Some(&manifest), &shown),
+            features.sections(&photos),
+            head::end(&report),
+        ];
+        Ok(Self {
+            html: html::page(&manifest.dataset, &main.concat(), &features.data(&photos)),
+            records: Some((table.labels.len(), table.records)),
+            thumbnails: photos.thumbnails.len(),
+            gone: photos.thumbnails.gone,
+        })
+    }
+
+    /// The page of a validation of the data set called `name`, which has no features.
+    #[must_use]
+    pub fn of_validation(name: &str, report: &Report, threads: usize) -> Self {
+        let shown = files::shown(report);
+        let photos = Photos::of(report, shown.iter().copied(), threads);
+        let main = [head::of_validation(name, &photos), files::sections(&photos, None, &shown), head::end(report)];
+        Self {
+            html: html::page(name, &main.concat(), &serde_json::json!({})),
+            records: None,
+            thumbnails: photos.thumbnails.len(),
+            gone: photos.thumbnails.gone,
+        }
+    }
+}
+
+fn read_report(out: &Path) -> Result<Report, PageError> {
+    let path = out.join(REPORT_NAME);
+    let bytes = fs::read(&path).map_err(|reason| PageError::Report { path: path.clone(), reason })?;
+    serde_json::from_slice(&bytes).map_err(|reason| PageError::Foreign { path, reason })
+}
+
+/// Which file of the report each image of the table is; `None` where the records do not tell.
+fn files_of(table: &Table, report: &Report) -> Vec<Option<usize>> {
+    let accepted = || report.files.iter().enumerate().filter(|(_, file)| file.finding.verdict == Verdict::Accepted);
+    let mut by_name: HashMap<String, usize> =
+        accepted().map(|(number, file)| (below_root(&file.path), number)).collect();
+    by_name.extend(accepted().map(|(number, file)| (file.path.clone(), number)));
+    table.names.iter().map(|name| by_name.get(name).copied()).collect()
+}
+
+/// What `--with path` stores: a report's path from the class's folder on, with forward slashes.
+fn below_root(path: &str) -> String {
+    let mut parts = Path::new(path).iter().rev().map(|part| part.to_string_lossy());
+    let (name, class) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{class}/{name}")
+}
