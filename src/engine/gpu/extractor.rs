@@ -79,7 +79,7 @@ fn root_cause(problem: &str) -> &str {
         let noise = ["Caused by:", "Asked at:", "No backtrace available", "skipped `", "("];
         !line.is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
     };
-    problem.lines().map(str::trim).filter(says_something).next_back().unwrap_or("the driver does not say why")
+    problem.lines().map(str::trim).rfind(says_something).unwrap_or("the driver does not say why")
 }
 
 /// Pictures in a batch: as many as there is room for, up to 32, where the largest map must fit into a buffer. One where the
