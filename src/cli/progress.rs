@@ -74,7 +74,7 @@ struct State {
 }
 
 impl State {
-    /// `187.3/s, 1 min left, 3 rejected`.
+    /// `images  187.3/s  2 min left  3 rejected`.
     fn rate(&self) -> String {
         let mut text = format!("{}  {:.1}/s", self.unit, self.per_second);
         if let Some(left) = self.seconds_left {
