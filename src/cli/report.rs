@@ -38,7 +38,7 @@ pub(super) fn is_page(path: &Path) -> bool {
 }
 
 /// Tells of photos that the page had to do without.
-pub(super) fn say_gone(page: &Page, global: &Global) {
+fn say_gone(page: &Page, global: &Global) {
     if page.gone > 0 && !global.quiet {
         let gone = counted(page.gone, "photo");
         say(&format!(

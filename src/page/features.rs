@@ -83,7 +83,7 @@ impl<'t> Features<'t> {
         [self.map(photos), self.alike(photos), self.atypical(photos)].concat()
     }
 
-    /// `of all 600 images`, or how many of how many.
+    /// `all 600 records`, or how many of how many.
     fn sampled(&self) -> String {
         let (images, records) = (self.table.labels.len(), usize::try_from(self.table.records).unwrap_or(usize::MAX));
         match images == records {
@@ -105,7 +105,7 @@ impl<'t> Features<'t> {
             notes.push(format!("Every n-th is drawn, {} in all.", thousands(self.drawn.len())));
         }
         if self.files.iter().all(Option::is_none) {
-            notes.push("Shuffled records tell no path: convert with --with path to see pictures here.".into());
+            notes.push("These records tell no path: convert with --with path to see pictures here.".into());
         } else if photos.thumbnails.left_out > 0 {
             notes.push(format!(
                 "{} have no thumbnail, so that the page stays small.",
