@@ -256,6 +256,9 @@ pub(super) struct Report {
     /// Where the page goes [default: OUT/report.html]
     #[arg(long, value_name = "FILE.html")]
     pub(super) html: Option<PathBuf>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

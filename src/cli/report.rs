@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde_json::json;
+
 use super::args::{Global, Report};
 use super::{Outcome, UsageError, say};
 use crate::convert::PAGE_NAME;
@@ -23,10 +25,18 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
     say_gone(&page, global);
 
+    let (read, all) = page.records.unwrap_or_default();
     let mut out = io::stdout().lock();
-    if let Some((read, all)) = page.records {
-        writeln!(out, "records   {} of {}", thousands(read), thousands(usize::try_from(all).unwrap_or(usize::MAX)))?;
+    if command.json {
+        let Page { thumbnails, gone, .. } = page;
+        let (page, bytes) = (path.to_string_lossy(), page.html.len());
+        let object = json!({
+            "records": all, "read": read, "thumbnails": thumbnails, "gone": gone, "page": page, "bytes": bytes,
+        });
+        writeln!(out, "{object:#}")?;
+        return Ok(Outcome::Done);
     }
+    writeln!(out, "records   {} of {}", thousands(read), thousands(usize::try_from(all).unwrap_or(usize::MAX)))?;
     writeln!(out, "pictures  {}", counted(page.thumbnails, "thumbnail"))?;
     writeln!(out, "page      {}, {}", display_path(&path), bytes(page.html.len() as u64))?;
     Ok(Outcome::Done)

@@ -45,6 +45,9 @@ fn a_page_shows_the_example_photos() {
     assert_closed(&page);
     assert!(run.stdout.starts_with("records   12 of 12\n"), "{}", run.stdout);
     assert!(run.stdout.contains("report.html"), "{}", run.stdout);
+    let object: Value = serde_json::from_str(&report(out.path(), &["--json"]).ok().stdout).expect("JSON");
+    assert_eq!((&object["records"], &object["read"], &object["thumbnails"]), (&12.into(), &12.into(), &12.into()));
+    assert_eq!(object["bytes"], page.len());
     for words in ["<h1>photos</h1>", "efficientnet-lite0", "E_TRUNCATED", "Cat/666.jpg", "Near-duplicates", "Coffee"] {
         assert!(page.contains(words), "{words}");
     }
