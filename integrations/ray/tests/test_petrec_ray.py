@@ -30,8 +30,6 @@ DEADLINE = 300.0
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two nodes of one processor each, on which petrec takes its time."""
     os.environ["PETREC_ISA"] = "portable"
-    # That a node died is noticed within seconds.
-    os.environ["RAY_health_check_period_ms"] = "500"
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes.add_node(num_cpus=1)
     ray.init(address=nodes.address, log_to_driver=False, runtime_env={"py_modules": [petrec_ray]})
