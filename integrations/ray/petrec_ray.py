@@ -103,7 +103,7 @@ def _run(command: list[str]) -> Summary | PetrecError:
 
 
 def _line(done: subprocess.CompletedProcess[str]) -> str:
-    """The line in which petrec says what is wrong; with `--quiet` its first, but a GPU's driver may say things before."""
+    """The line in which petrec says what is wrong: the first of its own, as a GPU's driver may say things before."""
     lines = done.stderr.strip().splitlines()
     own = [line for line in lines if line.startswith("petrec: ")]
     if lines:
