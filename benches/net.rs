@@ -24,7 +24,7 @@ struct Args {
     #[arg(long)]
     weights: Option<PathBuf>,
     /// Engine to run
-    #[arg(long, default_value = "auto", value_parser = backend)]
+    #[arg(long, default_value = "auto")]
     backend: Backend,
     /// GPU to run on
     #[arg(long)]
@@ -44,10 +44,6 @@ struct Args {
     /// What `cargo bench` passes
     #[arg(long, hide = true)]
     bench: bool,
-}
-
-fn backend(typed: &str) -> Result<Backend, &'static str> {
-    Backend::ALL.into_iter().find(|backend| backend.name() == typed).ok_or("auto, cpu, wgpu, flex or ndarray")
 }
 
 fn main() -> anyhow::Result<()> {

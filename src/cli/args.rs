@@ -2,20 +2,21 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Parser, Subcommand};
 
 use super::UsageError;
+use super::choices::{
+    COMPRESSIONS, LAYOUTS, LayoutName, POLICIES, POOLS, PROGRESS, STAGES, Stage, WORKER_ENVS, backend, choice, model,
+};
 use super::fetch::Fetch;
+use super::files::{Listing, Policy};
 use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
-use crate::dataset::{self, Extensions};
 use crate::engine::{Backend, DeviceChoice, Pool, Selection};
-use crate::image::{self, Accept, Limits};
+use crate::image::Accept;
 use crate::model::Architecture;
 use crate::parallel::available_threads;
 use crate::tfrecord::{Compression, Extra};
@@ -34,7 +35,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Global {
     /// Engine that runs the network
-    #[arg(long, global = true, default_value = "auto", env = "PETREC_BACKEND", value_parser = choice(BACKENDS))]
+    #[arg(long, global = true, default_value = "auto", env = "PETREC_BACKEND", value_parser = backend())]
     backend: Backend,
     /// GPU to use: its number or a part of its name in 'petrec devices', or discrete, integrated, virtual, cpu (software)
     #[arg(long, global = true, value_name = "DEVICE")]
@@ -327,64 +328,6 @@ pub(super) enum ModelsTask {
     Fetch(Fetch),
 }
 
-/// Which files of a data set are taken.
-#[derive(Debug, clap::Args)]
-pub(super) struct Listing {
-    /// Classes in label order [default: every sub-folder, sorted]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    classes: Option<Vec<String>>,
-    /// File extensions to take, any case, or 'any'
-    #[arg(long, value_name = "LIST", default_value_t)]
-    ext: Extensions,
-}
-
-impl Listing {
-    pub(super) fn options(&self) -> dataset::Options {
-        dataset::Options { classes: self.classes.clone(), extensions: self.ext.clone() }
-    }
-}
-
-/// What is done about files that are not good.
-#[derive(Debug, clap::Args)]
-pub(super) struct Policy {
-    /// Which files are good: what TensorFlow decodes, or flawless JPEGs only
-    #[arg(long, default_value = "tensorflow", value_parser = choice(POLICIES))]
-    accept: Accept,
-    /// Exit with 3 if any file was rejected
-    #[arg(long)]
-    pub(super) fail_on_reject: bool,
-    /// Pixels, width times height, that an image may have [default: TensorFlow's limit, less than 2^29 samples]
-    #[arg(long, value_name = "N")]
-    max_pixels: Option<NonZero<u64>>,
-    /// Pixels that an image may be wide or high [default: TensorFlow's limit, 65500 for a JPEG]
-    #[arg(long, value_name = "N")]
-    max_side: Option<NonZero<u64>>,
-    /// Length that an image file may have [default: TensorFlow's limit, 2 GiB less a byte]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    max_file_size: Option<u64>,
-    /// Time that reading and decoding an image may take [default: any]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    time_limit: Option<Duration>,
-}
-
-impl Policy {
-    pub(super) fn policy(&self) -> image::Policy {
-        let limits = Limits {
-            pixels: self.max_pixels.map(NonZero::get),
-            side: self.max_side.map(NonZero::get),
-            file_size: self.max_file_size,
-            time: self.time_limit,
-        };
-        image::Policy { accept: self.accept, limits }
-    }
-}
-
-/// Reads `10` or `0.5`.
-pub(super) fn parse_seconds(typed: &str) -> Result<Duration, &'static str> {
-    let seconds = typed.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.filter(|time| !time.is_zero()).ok_or("not a time: type seconds, like 10 or 0.5")
-}
-
 /// Which network runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Network {
@@ -394,67 +337,6 @@ pub(super) struct Network {
     /// Weight file to use; it tells the network
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub(super) weights: Option<PathBuf>,
-}
-
-/// The layouts by name; the library's own carries the shard size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LayoutName {
-    Shards,
-    PerImage,
-}
-
-/// A stage on the way from file to feature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Pixels,
-    Resized,
-    Input,
-    Features,
-    Logits,
-}
-
-impl Stage {
-    /// The word that is typed for it.
-    pub(super) fn name(self) -> &'static str {
-        STAGES.iter().find(|(_, stage)| *stage == self).map_or("", |(word, _)| word)
-    }
-}
-
-const BACKENDS: &[(&str, Backend)] = &[
-    ("auto", Backend::Auto),
-    ("cpu", Backend::Cpu),
-    ("wgpu", Backend::Wgpu),
-    ("flex", Backend::Flex),
-    ("ndarray", Backend::Ndarray),
-];
-const PROGRESS: &[(&str, Shown)] = &[("auto", Shown::Auto), ("never", Shown::Never), ("json", Shown::Json)];
-const WORKER_ENVS: &[(&str, WorkerEnv)] = &[("slurm", WorkerEnv::Slurm), ("kubernetes", WorkerEnv::Kubernetes)];
-const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFlow), ("strict", Accept::Strict)];
-const LAYOUTS: &[(&str, LayoutName)] = &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
-const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
-const COMPRESSIONS: &[(&str, Compression)] =
-    &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
-const STAGES: &[(&str, Stage)] = &[
-    ("pixels", Stage::Pixels),
-    ("resized", Stage::Resized),
-    ("input", Stage::Input),
-    ("features", Stage::Features),
-    ("logits", Stage::Logits),
-];
-
-/// A parser for one of a few words, which help and errors list.
-fn choice<T: Copy + Send + Sync + 'static>(table: &'static [(&'static str, T)]) -> impl TypedValueParser<Value = T> {
-    let words = PossibleValuesParser::new(table.iter().map(|(word, _)| *word));
-    words.try_map(|typed| {
-        let entry = table.iter().find(|(word, _)| *word == typed);
-        entry.map(|(_, value)| *value).ok_or("not in the list")
-    })
-}
-
-/// A parser for the name of a network.
-fn model() -> impl TypedValueParser<Value = Architecture> {
-    let words = PossibleValuesParser::new(Architecture::ALL.map(Architecture::name));
-    words.try_map(Architecture::try_from)
 }
 
 #[cfg(test)]

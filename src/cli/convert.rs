@@ -3,7 +3,8 @@
 use std::env;
 use std::io::{self, Write};
 
-use super::args::{Convert, Global, LayoutName, Network};
+use super::args::{Convert, Global, Network};
+use super::choices::LayoutName;
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
 use super::report::is_page;
@@ -16,6 +17,7 @@ use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
 use crate::number::{bytes, counted, shape, thousands};
+use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let options = Options {
@@ -62,8 +64,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &summary).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &summary)?;
     } else {
         print(&mut out, &summary, &dataset, &options)?;
     }

@@ -11,6 +11,7 @@ use crate::engine::{self, Adapter};
 use crate::model::{Weights, seeded_b0};
 use crate::number::bytes;
 use crate::parallel::available_threads;
+use crate::whole_file::fill_json;
 
 /// Everything that features can be computed on.
 #[derive(Serialize)]
@@ -61,8 +62,7 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &list).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &list)?;
     } else {
         print(&mut out, &list)?;
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::parse_seconds;
+use super::files::parse_seconds;
 use super::progress::TransferBar;
 use crate::fetch::{FetchError, Md5, Source, download};
 

@@ -10,7 +10,8 @@ use anyhow::Context;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::args::{Dump, Global, Stage};
+use super::args::{Dump, Global};
+use super::choices::Stage;
 use super::convert::weights;
 use super::{Outcome, UsageError, say, say_note};
 use crate::dataset::display_path;
@@ -20,7 +21,7 @@ use crate::model::{LocateError, Weights};
 use crate::npy;
 use crate::number::shape;
 use crate::parallel;
-use crate::whole_file::WholeFile;
+use crate::whole_file::{WholeFile, fill_json};
 
 /// The values of one stage of one image, row-major.
 struct Array {
@@ -118,8 +119,7 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
     })?;
     if command.json {
         let answer = Answer { stage: command.stage.name(), images };
-        serde_json::to_writer_pretty(&mut out, &answer).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &answer)?;
     }
     Ok(outcome)
 }

@@ -17,6 +17,7 @@ use crate::import::check;
 use crate::import::h5::{Recipe, import_h5};
 use crate::model::{Architecture, file_name, user_folder};
 use crate::number::bytes;
+use crate::whole_file::fill_json;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -75,8 +76,7 @@ pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
     if command.json {
         let [source, weights] = [&path, &target].map(|path| path.to_string_lossy().into_owned());
         let imported = Imported { model: architecture, source, exporter, weights, bytes: length };
-        serde_json::to_writer_pretty(&mut out, &imported).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &imported)?;
         return Ok(Outcome::Done);
     }
     writeln!(out, "model     {architecture}")?;

@@ -6,14 +6,14 @@ use super::Outcome;
 use super::args::{Finalize, Global};
 use super::convert::{print_images, print_records};
 use crate::convert::{Finalized, finalize};
+use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
     let finalized = finalize(&command.out, global.threads())?;
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &finalized).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &finalized)?;
     } else {
         print(&mut out, &finalized)?;
     }

@@ -13,6 +13,7 @@ use crate::dataset::{display_path, one_line};
 use crate::inspect::{self, Contents, Feature, Floats, Record, Values};
 use crate::number::{bytes, counted, shape, thousands};
 use crate::tfrecord::proto::Kind;
+use crate::whole_file::fill_json;
 use crate::{parallel, verify};
 
 /// How many values of a record are shown.
@@ -62,8 +63,7 @@ pub(super) fn run(command: &Inspect, global: &Global) -> anyhow::Result<Outcome>
     let mut out = io::stdout().lock();
     if command.json {
         let record = record.as_ref().map(|record| record_json(number, record));
-        serde_json::to_writer_pretty(&mut out, &Answer { contents: &contents, record }).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &Answer { contents: &contents, record })?;
     } else {
         print(&mut out, &contents, manifest)?;
         if let Some(record) = &record {

@@ -10,6 +10,7 @@
 //! | 130 | interrupted; the same command goes on from there |
 
 mod args;
+mod choices;
 mod completions;
 mod convert;
 mod devices;
@@ -21,6 +22,7 @@ mod fetch;
 #[cfg(not(feature = "fetch"))]
 #[path = "no_fetch.rs"]
 mod fetch;
+mod files;
 mod finalize;
 mod inspect;
 mod interrupt;

@@ -7,6 +7,7 @@ use super::{Outcome, fetch};
 use crate::dataset::one_line;
 use crate::model::{Architecture, Catalogue, Metadata, Model, Place, Preprocess, WeightFile};
 use crate::number::{bytes, shape, thousands};
+use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Models, global: &Global) -> anyhow::Result<Outcome> {
     match &command.task {
@@ -20,8 +21,7 @@ fn list(command: &Models) -> anyhow::Result<Outcome> {
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &catalogue).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &catalogue)?;
     } else {
         print(&mut out, &catalogue)?;
     }

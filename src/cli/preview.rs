@@ -9,6 +9,7 @@ use super::progress::duration;
 use crate::convert::{Content, Estimate, Preview};
 use crate::dataset::one_line;
 use crate::number::{bytes, counted, shape, thousands};
+use crate::whole_file::fill_json;
 
 /// How many classes and record files are shown.
 const SHOWN: usize = 20;
@@ -16,8 +17,7 @@ const SHOWN: usize = 20;
 pub(super) fn run(preview: &Preview, command: &Convert) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, preview).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, preview)?;
     } else {
         print(&mut out, preview, command.restart)?;
     }

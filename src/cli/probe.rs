@@ -10,6 +10,7 @@ use super::args::{Global, Probe as Command};
 use crate::number::{counted, thousands};
 use crate::probe::{Method, Probe};
 use crate::table::{Sample, Table};
+use crate::whole_file::fill_json;
 
 /// How many classes the table of confusion is printed for; with more only the accuracy of each is.
 const CLASSES_SHOWN: usize = 12;
@@ -31,8 +32,7 @@ pub(super) fn run(command: &Command, global: &Global) -> anyhow::Result<Outcome>
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &Answer { probe: &probe, seconds }).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &Answer { probe: &probe, seconds })?;
     } else {
         print(&mut out, &table, &probe, seconds)?;
     }

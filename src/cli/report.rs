@@ -13,6 +13,7 @@ use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE};
 use crate::report::ReportFile;
 use crate::table::Sample;
+use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> {
     let path = command.html.clone().unwrap_or_else(|| command.out.join(PAGE_NAME));
@@ -33,7 +34,7 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         let object = json!({
             "records": all, "read": read, "thumbnails": thumbnails, "gone": gone, "page": page, "bytes": bytes,
         });
-        writeln!(out, "{object:#}")?;
+        fill_json(&mut out, &object)?;
         return Ok(Outcome::Done);
     }
     writeln!(out, "records   {} of {}", thousands(read), thousands(usize::try_from(all).unwrap_or(usize::MAX)))?;

@@ -11,6 +11,7 @@ use crate::number::{counted, thousands};
 use crate::page::Page;
 use crate::report::{Report, ReportFile, Verdict};
 use crate::validate::{Quarantine, validate};
+use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome> {
     let recursion = if command.recursive { Recursion::Tree } else { Recursion::Flat };
@@ -48,8 +49,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &report)?;
     } else {
         print(&mut out, &report)?;
         if let Some(path) = &command.report {

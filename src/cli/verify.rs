@@ -11,6 +11,7 @@ use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::parallel;
 use crate::verify::{self, Checked, Problem, RecordFile, Salvaged};
+use crate::whole_file::fill_json;
 
 /// What was found in all files, for machines.
 #[derive(Debug, Default, Serialize)]
@@ -59,8 +60,7 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
 
     let mut out = io::stdout().lock();
     if command.json {
-        serde_json::to_writer_pretty(&mut out, &findings).map_err(io::Error::from)?;
-        writeln!(out)?;
+        fill_json(&mut out, &findings)?;
     } else {
         findings.print(&mut out)?;
     }

@@ -139,22 +139,11 @@ pub enum Pool {
 
 impl Pool {
     /// Applies this to one feature of `channels` channels (H x W x C).
-    ///
-    /// The mean is summed in f64 and rounded once, so it does not depend on the order of summation.
     #[must_use]
     pub fn apply(self, feature: Vec<f32>, channels: usize) -> Vec<f32> {
         match self {
             Self::None => feature,
-            Self::Avg => {
-                let mut sums = vec![0f64; channels];
-                for pixel in feature.chunks_exact(channels) {
-                    for (sum, value) in sums.iter_mut().zip(pixel) {
-                        *sum += f64::from(*value);
-                    }
-                }
-                let pixels = (feature.len() / channels) as f64;
-                sums.iter().map(|sum| (sum / pixels) as f32).collect()
-            }
+            Self::Avg => average(&feature, channels),
         }
     }
 
@@ -166,6 +155,34 @@ impl Pool {
             Self::Avg => vec![feature[2]],
         }
     }
+}
+
+/// The mean over height and width of a feature of `channels` channels (H x W x C), summed in f64 and rounded once.
+pub(crate) fn average(feature: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = vec![0f64; channels];
+    for pixel in feature.chunks_exact(channels) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += f64::from(*value);
+        }
+    }
+    let pixels = (feature.len() / channels) as f64;
+    sums.iter().map(|sum| (sum / pixels) as f32).collect()
+}
+
+/// How far `ours` is from `truth`: the norm of the difference over that of `truth`. Infinite where a value is not a number, or
+/// there are not as many.
+#[cfg(any(feature = "import", feature = "wgpu"))]
+pub(crate) fn relative_l2(ours: &[f32], truth: impl ExactSizeIterator<Item = f64>) -> f64 {
+    if ours.len() != truth.len() {
+        return f64::INFINITY;
+    }
+    let (mut difference, mut norm) = (0.0, 0.0);
+    for (&ours, truth) in ours.iter().zip(truth) {
+        difference += (f64::from(ours) - truth).powi(2);
+        norm += truth.powi(2);
+    }
+    let distance = (difference / norm).sqrt();
+    if distance.is_nan() { f64::INFINITY } else { distance }
 }
 
 /// A network on a device.
@@ -207,5 +224,20 @@ impl dyn FeatureExtractor {
         let mut engines: Vec<_> = (1..count).map(|_| self.fork()).collect();
         engines.push(self);
         engines
+    }
+}
+
+#[cfg(all(test, any(feature = "import", feature = "wgpu")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_number_is_infinitely_far_from_the_truth() {
+        let distance = |ours: &[f32], truth: &[f64]| relative_l2(ours, truth.iter().copied());
+
+        assert_eq!(distance(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
+        assert_eq!(distance(&[f32::NAN, 4.0], &[3.0, 4.0]), f64::INFINITY);
+        assert_eq!(distance(&[3.0], &[3.0, 4.0]), f64::INFINITY);
+        assert_eq!(distance(&[], &[]), f64::INFINITY);
     }
 }

@@ -1,6 +1,7 @@
 //! Which engine runs.
 
 use std::num::NonZero;
+use std::str::FromStr;
 
 use super::{DeviceChoice, EngineError, FeatureExtractor};
 use crate::model::Weights;
@@ -35,6 +36,17 @@ impl Backend {
             Self::Flex => "flex",
             Self::Ndarray => "ndarray",
         }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = &'static str;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|backend| backend.name() == typed)
+            .ok_or("not an engine: auto, cpu, wgpu, flex or ndarray")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::engine::{self, EngineError, ImageBatch};
+use crate::engine::{self, EngineError, ImageBatch, relative_l2};
 use crate::image::Picture;
 use crate::model::Weights;
 use crate::npy::Npy;
@@ -56,19 +56,9 @@ pub fn distances(weights: &Weights, pictures: &[Picture], reference: &Npy) -> Re
             let input = weights.metadata().preprocess.input(picture, network.side);
             let ours = engine.extract(ImageBatch::new(network.side, input))?.data;
             let place = |at: usize| if planar { at % channels * (height * width) + at / channels } else { at };
-            Ok(distance(&ours, |at| theirs[place(at)]))
+            Ok(relative_l2(&ours, (0..theirs.len()).map(|at| theirs[place(at)])))
         })
         .collect()
-}
-
-fn distance(ours: &[f32], theirs: impl Fn(usize) -> f64) -> f64 {
-    let (mut difference, mut norm) = (0.0, 0.0);
-    for (at, &value) in ours.iter().enumerate() {
-        difference += (f64::from(value) - theirs(at)).powi(2);
-        norm += theirs(at).powi(2);
-    }
-    let distance = (difference / norm).sqrt();
-    if distance.is_nan() { f64::INFINITY } else { distance }
 }
 
 #[cfg(test)]

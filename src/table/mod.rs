@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub use error::TableError;
 
 use crate::convert::{Manifest, REPORT_NAME, WrittenFile};
+use crate::engine::average;
 use crate::inspect::InspectError;
 use crate::parallel;
 use crate::report::Verdict;
@@ -91,7 +92,9 @@ impl Table {
         };
         let first = |next: &mut u64, file: &WrittenFile| Some(std::mem::replace(next, *next + file.records));
         let firsts: Vec<u64> = manifest.files.iter().scan(0, first).collect();
-        let read = |(): &mut (), number: usize| (number, read_file(out, manifest, number, firsts[number], sample));
+        let records = table.records;
+        let is_wanted = |number: u64| sample.has(number, records);
+        let read = |(): &mut (), number: usize| (number, read_file(out, manifest, number, firsts[number], is_wanted));
         parallel::ordered(manifest.files.len(), vec![(); threads], read, |(number, part)| {
             let part = part?;
             let split = &manifest.files[number].split;
@@ -167,8 +170,14 @@ impl Table {
     }
 }
 
-/// Reads what `sample` wants of a file whose first record has the number `first` among all.
-fn read_file(out: &Path, manifest: &Manifest, number: usize, first: u64, sample: Sample) -> Result<Part, TableError> {
+/// Reads the wanted records of a file whose first one has the number `first` among all.
+fn read_file(
+    out: &Path,
+    manifest: &Manifest,
+    number: usize,
+    first: u64,
+    is_wanted: impl Fn(u64) -> bool,
+) -> Result<Part, TableError> {
     let file = &manifest.files[number];
     // A manifest of ours names no file outside its folder; the folder itself is none that can be read.
     let path = out.join(file.relative().unwrap_or_default());
@@ -176,10 +185,9 @@ fn read_file(out: &Path, manifest: &Manifest, number: usize, first: u64, sample:
     let mut part = Part::default();
     let (_, content) = open(&path).map_err(|error| unreadable(error.into()))?;
     let mut reader = Reader::new(content);
-    let all = manifest.records();
     loop {
         let number = reader.records();
-        if !sample.has(first + number, all) {
+        if !is_wanted(first + number) {
             let Some(passed) = reader.pass_over() else { break };
             passed.map_err(|error| unreadable(error.into()))?;
             continue;
@@ -212,13 +220,7 @@ impl Part {
         };
         let label = label.ok_or_else(|| format!("no label of a class under '{}'", description.label_key))?;
 
-        let channels = channels.unwrap_or(values);
-        let mut mean = vec![0f64; channels];
-        for position in feature.chunks_exact(channels) {
-            mean.iter_mut().zip(position).for_each(|(sum, value)| *sum += f64::from(*value));
-        }
-        let positions = (values / channels) as f64;
-        self.features.extend(mean.into_iter().map(|sum| (sum / positions) as f32));
+        self.features.extend(average(feature, channels.unwrap_or(values)));
         self.labels.push(label);
         let path = example.bytes(Extra::Path.key()).and_then(|values| values.first());
         self.names.push(path.map_or_else(place, |path| String::from_utf8_lossy(path).into_owned()));

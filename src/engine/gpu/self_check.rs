@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::cpu::CpuExtractor;
-use super::super::{EngineError, FeatureExtractor, ImageBatch};
+use super::super::{EngineError, FeatureExtractor, ImageBatch, relative_l2};
 use super::GpuExtractor;
 use crate::image::{Format, Picture};
 use crate::model::Weights;
@@ -53,22 +53,13 @@ pub fn self_check(engine: &mut GpuExtractor, weights: &Weights) -> Result<SelfCh
     let mut error = 0f64;
     for (picture, feature) in ends {
         let truth = reference.extract(ImageBatch::new(side, picture.clone()))?.data;
-        error = error.max(relative_error(feature.unwrap_or_default(), &truth));
+        error = error.max(relative_l2(feature.unwrap_or_default(), truth.iter().copied().map(f64::from)));
     }
-    // Not a comparison with `>`: what is not a number is wrong, too.
     if error <= LIMIT {
         Ok(SelfCheck { error, first: first_time, batch })
     } else {
         Err(EngineError::WrongDevice { device: engine.adapter().to_string(), error, limit: LIMIT })
     }
-}
-
-/// The norm of the difference over that of `truth`; infinite where a value is not a number.
-fn relative_error(ours: &[f32], truth: &[f32]) -> f64 {
-    let square: f64 = ours.iter().zip(truth).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    let norm: f64 = truth.iter().map(|value| f64::from(*value).powi(2)).sum();
-    let error = (square / norm).sqrt();
-    if error.is_nan() || ours.len() != truth.len() { f64::INFINITY } else { error }
 }
 
 /// Slopes and noise, so that every channel of the network has something to say. The same on every machine.
@@ -82,17 +73,4 @@ fn fixed_picture(side: usize, seed: u32) -> Picture {
         slope as u8 + (noise >> 26) as u8
     });
     Picture { width: side, height: side, format: Format::Png, rgb: values.collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_a_number_is_never_right() {
-        assert_eq!(relative_error(&[3.0, 4.5], &[3.0, 4.0]), 0.1);
-        assert_eq!(relative_error(&[f32::NAN, 4.0], &[3.0, 4.0]), f64::INFINITY);
-        assert_eq!(relative_error(&[3.0], &[3.0, 4.0]), f64::INFINITY);
-        assert_eq!(relative_error(&[], &[]), f64::INFINITY);
-    }
 }
