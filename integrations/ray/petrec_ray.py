@@ -106,10 +106,10 @@ def _line(done: subprocess.CompletedProcess[str]) -> str:
     """The line in which petrec says what is wrong: the first of its own, as a GPU's driver may say things before."""
     lines = done.stderr.strip().splitlines()
     own = [line for line in lines if line.startswith("petrec: ")]
+    if done.returncode < 0 and not own:
+        return f"petrec was ended by {signal.Signals(-done.returncode).name}"
     if lines:
         return (own or lines)[0].removeprefix("petrec: ")
-    if done.returncode < 0:
-        return f"petrec was ended by {signal.Signals(-done.returncode).name}"
     return f"petrec ended with exit code {done.returncode}"
 
 
