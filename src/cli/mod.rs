@@ -27,6 +27,7 @@ mod finalize;
 mod inspect;
 mod interrupt;
 mod models;
+mod place;
 mod preview;
 mod probe;
 mod progress;

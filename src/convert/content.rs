@@ -11,6 +11,7 @@ use super::journal::JOURNAL_NAME;
 use super::manifest::MANIFEST_NAME;
 use super::output_error::OutputError;
 use super::share::Share;
+use crate::store;
 use crate::whole_file::is_temporary;
 
 /// What kind of folder somebody named for the records.
@@ -21,7 +22,7 @@ pub enum Content {
     Nothing,
     /// A conversion that may be unfinished: there is a journal.
     Journal,
-    /// A finished conversion: there is a manifest and no journal.
+    /// A finished conversion: there is a manifest and no journal, or, in an object store, a manifest.
     Manifest,
 }
 
@@ -52,10 +53,13 @@ impl Content {
 
     /// Looks into `out` and changes nothing. What is not ours is an error.
     pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
+        let is_superseded = |names: &[OsString]| store::is_url(out) && names.iter().any(|name| name == MANIFEST_NAME);
         // A worker that is about to begin has nothing there but this.
         let names: Vec<_> = names(out)?.into_iter().filter(|name| !is_temporary(name)).collect();
         match names.first() {
             None => Ok(Self::Nothing),
+            // There a journal is many objects, and goes one by one once the manifest is there.
+            Some(_) if is_superseded(&names) => Ok(Self::Manifest),
             Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
             Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
             Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),
@@ -64,7 +68,11 @@ impl Content {
 }
 
 /// The names in `out`; none where there is no such folder.
-fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+pub(super) fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+    if store::is_url(out) {
+        let items = store::list(out).map_err(OutputError::write(out))?;
+        return Ok(items.into_iter().map(|item| item.name.into()).collect());
+    }
     let names = match fs::read_dir(out) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),

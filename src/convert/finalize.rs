@@ -12,7 +12,7 @@ use super::earlier::{Entries, are_whole, sweep, whole};
 use super::head::Head;
 use super::journal::Earlier;
 use super::manifest::Manifest;
-use super::output::Output;
+use super::output::{Output, leave_finished};
 use super::output_error::OutputError;
 use super::share::Share;
 use super::summary::{Finalized, Totals};
@@ -47,9 +47,10 @@ pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, Conver
 /// The manifest of a conversion that is finished already, if none of its record files was lost since.
 fn finished(out: &Path, threads: NonZero<usize>) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
-    if !are_whole(&manifest.files, out, threads) {
+    if !are_whole(&manifest.files, out, threads)? {
         return Err(OutputError::NeedsRepair(out.into()));
     }
+    leave_finished(out)?;
     write_companions(out, &manifest)?;
     Ok(manifest)
 }
@@ -58,7 +59,7 @@ fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, Convert
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;
-    let entries = whole(entries, &head, out, threads);
+    let entries = whole(entries, &head, out, threads)?;
     if let Some(lacks) = Lacks::of(&head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
         return Err(ConvertError::Lacking { out: out.into(), lacks });
     }

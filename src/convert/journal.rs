@@ -7,7 +7,7 @@
 //! locked as long as the process lives that converts, however that ends.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -177,11 +177,21 @@ pub(super) fn without_entries(head: &impl Serialize) -> io::Result<Vec<u8>> {
     first_record(head)?.finish()
 }
 
-/// Reads the journal `path` from where `file` stands, and tells where its last whole record ends; `None` where there is not
+/// All bytes of a journal of one entry, where `digest` is [`Earlier::digest`] of the one that has the head.
+pub(super) fn of_one_entry(digest: &str, entry: &Entry) -> io::Result<Vec<u8>> {
+    let mut records = first_record(&digest)?;
+    records.write(&serde_json::to_vec(entry)?)?;
+    records.finish()
+}
+
+/// Reads the journal `path` from where `content` stands, and tells where its last whole record ends; `None` where there is not
 /// even a head. Changes nothing.
-pub(super) fn read<H: DeserializeOwned>(path: &Path, file: &File) -> Result<Option<(Earlier<H>, u64)>, OutputError> {
+pub(super) fn read<H: DeserializeOwned>(
+    path: &Path,
+    content: impl Read,
+) -> Result<Option<(Earlier<H>, u64)>, OutputError> {
     let foreign = |_: serde_json::Error| OutputError::Foreign(path.into());
-    let mut reader = Reader::of_any_length(BufReader::new(file));
+    let mut reader = Reader::of_any_length(BufReader::new(content));
     let mut records = Vec::new();
     for record in reader.by_ref() {
         match record {
