@@ -5,11 +5,14 @@ use std::io::{self, Write};
 use super::Outcome;
 use super::args::{Finalize, Global};
 use super::convert::{print_images, print_records};
+use super::progress::FileProgress;
 use crate::convert::{Finalized, finalize};
 use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
-    let finalized = finalize(&command.out, global.threads())?;
+    let mut progress = FileProgress::new("finalize", global);
+    let finalized = finalize(&command.out, global.threads(), &mut |files| progress.step(files))?;
+    drop(progress);
 
     let mut out = io::stdout().lock();
     if command.json {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Global, Report};
+use super::progress::FileProgress;
 use super::{Outcome, UsageError, say};
 use crate::convert::PAGE_NAME;
 use crate::dataset::display_path;
@@ -22,7 +23,9 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
     let sample = if command.all { Sample::All } else { SAMPLE };
-    let page = Page::of_conversion(&command.out, sample, global.threads().get())?;
+    let mut progress = FileProgress::new("report", global);
+    let page = Page::of_conversion(&command.out, sample, global.threads().get(), &mut |files| progress.step(files))?;
+    drop(progress);
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
     say_gone(&page, global);
 

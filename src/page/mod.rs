@@ -43,14 +43,19 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the conversion in the folder `out`.
+    /// The page of the conversion in the folder `out`. After each record file, `watch` is told how many there are.
     ///
     /// # Errors
     /// The conversion is not finished, damaged, or has no report in its folder.
-    pub fn of_conversion(out: &Path, sample: Sample, threads: usize) -> Result<Self, PageError> {
+    pub fn of_conversion(
+        out: &Path,
+        sample: Sample,
+        threads: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Self, PageError> {
         let manifest = Manifest::read(out).map_err(crate::table::TableError::from)?;
         let report = read_report(out)?;
-        let table = Table::of(&manifest, out, sample, threads)?;
+        let table = Table::of(&manifest, out, sample, threads, watch)?;
         let features = Features::of(&table, files_of(&table, &report), threads);
         let shown = files::shown(&report);
         let photos = Photos::of(&report, shown.iter().copied().chain(features.files()), threads);

@@ -69,16 +69,28 @@ struct Part {
 }
 
 impl Table {
-    /// Reads records of the folder `out`, which `petrec convert` has finished.
+    /// Reads records of the folder `out`, which `petrec convert` has finished. After each record file, `watch` is told how many
+    /// there are.
     ///
     /// # Errors
     /// There is no manifest, or a record file is damaged or not what the manifest says.
-    pub fn read(out: &Path, sample: Sample, threads: usize) -> Result<Self, TableError> {
-        Self::of(&Manifest::read(out)?, out, sample, threads)
+    pub fn read(
+        out: &Path,
+        sample: Sample,
+        threads: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Self, TableError> {
+        Self::of(&Manifest::read(out)?, out, sample, threads, watch)
     }
 
     /// The same where the manifest has been read.
-    pub(crate) fn of(manifest: &Manifest, out: &Path, sample: Sample, threads: usize) -> Result<Self, TableError> {
+    pub(crate) fn of(
+        manifest: &Manifest,
+        out: &Path,
+        sample: Sample,
+        threads: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Self, TableError> {
         let channels = manifest.record.shape.last().copied().unwrap_or_default();
         let mut table = Self {
             classes: manifest.classes.clone(),
@@ -103,6 +115,7 @@ impl Table {
             table.labels.extend(part.labels);
             table.names.extend(part.names);
             table.numbers.extend(part.numbers);
+            watch(manifest.files.len());
             Ok::<_, TableError>(())
         })?;
         let has_paths = manifest.record.with.iter().any(|key| key == Extra::Path.key());

@@ -12,6 +12,7 @@ mod dry_run;
 mod dump;
 mod first_steps;
 mod inspect;
+mod log;
 mod models;
 #[path = "../common/places.rs"]
 mod places;

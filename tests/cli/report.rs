@@ -190,8 +190,8 @@ fn a_sample_is_rows_of_the_whole_table() {
         let out = temporary();
         convert_photos(out.path(), options).ok();
 
-        let all = Table::read(out.path(), Sample::All, 2).expect("readable");
-        let some = Table::read(out.path(), Sample::AtMost(5), 2).expect("readable");
+        let all = Table::read(out.path(), Sample::All, 2, &mut |_| {}).expect("readable");
+        let some = Table::read(out.path(), Sample::AtMost(5), 2, &mut |_| {}).expect("readable");
 
         assert_eq!((all.labels.len(), some.labels.len(), some.records), (12, 5, 12));
         for (row, name) in some.names.iter().enumerate() {
