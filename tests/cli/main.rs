@@ -40,6 +40,10 @@ use places::{photos, repository};
 use program::program;
 use tempfile::TempDir;
 
+/// What a conversion of the example photos into one shard leaves.
+const OF_ONE_SHARD: [&str; 4] =
+    ["petrec-manifest.json", "petrec-report.json", "photos-00000-of-00001.tfrecord", "report.html"];
+
 /// What a run of petrec said.
 struct Run {
     code: Option<i32>,
