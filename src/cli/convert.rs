@@ -2,17 +2,20 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
 
 use super::args::{Convert, Global, Network};
 use super::choices::LayoutName;
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
-use super::report::is_page;
+use super::report::{is_page, page_of_conversion};
 use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
     self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
 };
-use crate::dataset::{self, Dataset, ImageFile, one_line};
+use crate::dataset::{self, Dataset, ImageFile, display_path, one_line};
 use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
@@ -61,12 +64,18 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
+    let is_new = summary.resumed < summary.totals.images;
+    let page = summary
+        .report
+        .as_ref()
+        .and_then(|report| page_of_conversion(&command.out, report.as_ref(), summary.totals.records, is_new, global));
 
     let mut out = io::stdout().lock();
     if command.json {
-        fill_json(&mut out, &summary)?;
+        fill_json(&mut out, &WithPage::new(&summary, page.as_deref()))?;
     } else {
         print(&mut out, &summary, &dataset, &options)?;
+        print_page(&mut out, page.as_deref())?;
     }
     Ok(Outcome::of_rejected(summary.totals.rejected, command.policy.fail_on_reject))
 }
@@ -149,15 +158,31 @@ fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &O
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
     match (&summary.report, summary.worker) {
-        (Some(report), _) => {
-            writeln!(out, "report    {report}")?;
-            writeln!(out, "page      to make it: petrec report {}", summary.out)
-        }
+        (Some(report), _) => writeln!(out, "report    {report}"),
         (None, None) => Ok(()),
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
         }
     }
+}
+
+/// What a conversion came to, for machines.
+#[derive(Serialize)]
+pub(super) struct WithPage<'a, S> {
+    #[serde(flatten)]
+    summary: &'a S,
+    /// Where its page is, if it has one.
+    page: Option<String>,
+}
+
+impl<'a, S> WithPage<'a, S> {
+    pub(super) fn new(summary: &'a S, page: Option<&Path>) -> Self {
+        Self { summary, page: page.map(|page| page.to_string_lossy().into_owned()) }
+    }
+}
+
+pub(super) fn print_page(out: &mut impl Write, page: Option<&Path>) -> io::Result<()> {
+    page.map_or(Ok(()), |page| writeln!(out, "page      {}", display_path(page)))
 }
 
 /// `cpu (avx2)`, or `wgpu` with its device.

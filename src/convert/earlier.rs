@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tracing::info;
 
 use super::content::Content;
 use super::fingerprint::Fingerprint;
@@ -74,7 +75,7 @@ impl Beginning<'_> {
         let content = Content::of(self.out)?;
         if (content, start) == (Content::Manifest, Start::Resume) {
             let manifest = self.same(Manifest::read(self.out)?)?;
-            if are_whole(&manifest.files, self.out, self.threads)? {
+            if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
                 output::leave_finished(self.out)?;
                 return Ok(Begun::Finished(manifest.files));
             }
@@ -111,7 +112,7 @@ impl Beginning<'_> {
             },
         };
         sweep(self.out, self.head.paths(), is_temporary)?;
-        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)?))
+        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?))
     }
 
     fn has_manifest(&self) -> Result<bool, OutputError> {
@@ -132,7 +133,7 @@ impl Beginning<'_> {
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
             let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
-            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)?));
+            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?));
         }
     }
 
@@ -141,7 +142,7 @@ impl Beginning<'_> {
         let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
         let planned: HashSet<&str> = planned.collect();
         let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
-        if are_whole(&files, self.out, self.threads)? {
+        if are_whole(&files, self.out, self.threads, &mut |_| {})? {
             Ok(Begun::Finished(files))
         } else {
             Err(OutputError::NeedsRepair(self.out.into()))
@@ -212,28 +213,41 @@ pub(super) fn whole(
     head: &Head,
     out: &Path,
     threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
 ) -> Result<Entries, OutputError> {
+    let known = entries.len();
     let is_whole = |entry: &Entry| match (head.file(entry.index), &entry.file) {
         (None, _) => Ok(false),
         (Some(_), _) if entry.findings.len() != entry.images.len() => Ok(false),
         (Some(name), Some(file)) => Ok(file.path == name && file.is_in(out)?),
         (Some(_), None) => Ok(true),
     };
-    let verdicts = on_all_threads(entries.len(), threads, |index| is_whole(&entries[index]));
+    let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
     let whole = entries.into_iter().zip(verdicts.map_err(OutputError::unreachable(out))?);
-    Ok(whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| (entry.index, entry)).collect())
+    let whole: Entries = whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| (entry.index, entry)).collect();
+    if known > 0 {
+        info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
+    }
+    Ok(whole)
 }
 
 /// Whether all of these files lie in `out`, byte for byte.
-pub(super) fn are_whole(files: &[WrittenFile], out: &Path, threads: NonZero<usize>) -> Result<bool, OutputError> {
-    let verdicts = on_all_threads(files.len(), threads, |index| files[index].is_in(out));
+pub(super) fn are_whole(
+    files: &[WrittenFile],
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<bool, OutputError> {
+    let verdicts = on_all_threads(files.len(), threads, |index| files[index].is_in(out), watch);
     Ok(verdicts.map_err(OutputError::unreachable(out))?.iter().all(|whole| *whole))
 }
 
+/// `watch` hears of each answer, and how many there will be.
 fn on_all_threads(
     count: usize,
     threads: NonZero<usize>,
     question: impl Fn(usize) -> io::Result<bool> + Sync,
+    watch: &mut dyn FnMut(usize),
 ) -> io::Result<Vec<bool>> {
     let mut answers = Vec::with_capacity(count);
     let states = vec![(); threads.get().min(count).max(1)];
@@ -243,6 +257,7 @@ fn on_all_threads(
         |(), index| question(index),
         |answer| {
             answers.push(answer?);
+            watch(count);
             Ok::<_, io::Error>(())
         },
     )?;

@@ -32,6 +32,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::info;
+
 pub use content::Content;
 pub use error::ConvertError;
 pub use finalize::{Lacks, finalize};
@@ -131,6 +133,7 @@ impl<'a> Conversion<'a> {
         let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
         let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description());
         let head = Head::new(dataset, options, &plan, manifest);
+        info!(files = plan.files.len(), images = dataset.images.len(), "planned the record files");
         Ok(Self { dataset, options, worker, plan, head })
     }
 

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 
+use tracing::debug;
+
 use super::memory::Turn;
 use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, decode_since};
 use crate::dataset::ImageFile;
@@ -28,9 +30,14 @@ pub struct Loaded {
 /// answer as [`Reason::Unreachable`], and one that is too long is not read.
 pub fn load(path: &Path, policy: impl Into<Policy>) -> Result<Loaded, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
-    let bytes = read(path, &policy, &turn)?;
-    let picture = decode_since(start, &bytes, policy)?;
-    Ok(Loaded { bytes, picture, _turn: turn })
+    let load = || {
+        let bytes = read(path, &policy, &turn)?;
+        let picture = decode_since(start, &bytes, policy)?;
+        Ok((bytes, picture))
+    };
+    let outcome = load();
+    tell(path, start, outcome.as_ref().map(|(_, picture)| picture.outline()));
+    outcome.map(|(bytes, picture)| Loaded { bytes, picture, _turn: turn })
 }
 
 /// The files of a data set in the order in which they are wanted. Those of a store are fetched before their turn comes.
@@ -56,15 +63,22 @@ impl<'a> Files<'a> {
     /// [`load`] of a file, once only.
     pub(crate) fn load(&self, place: usize, file: &ImageFile) -> Result<Loaded, Rejection> {
         let (start, turn) = (Instant::now(), Turn::begin());
-        let bytes = self.read(place, file, &turn)?;
-        let picture = decode_since(start, &bytes, self.policy)?;
-        Ok(Loaded { bytes, picture, _turn: turn })
+        let load = || {
+            let bytes = self.read(place, file, &turn)?;
+            let picture = decode_since(start, &bytes, self.policy)?;
+            Ok((bytes, picture))
+        };
+        let outcome = load();
+        tell(&file.path, start, outcome.as_ref().map(|(_, picture)| picture.outline()));
+        outcome.map(|(bytes, picture)| Loaded { bytes, picture, _turn: turn })
     }
 
     /// [`check_file`] of a file, once only.
     pub(crate) fn check(&self, place: usize, file: &ImageFile) -> Result<Outline, Rejection> {
         let (start, turn) = (Instant::now(), Turn::begin());
-        check_since(start, &self.read(place, file, &turn)?, self.policy)
+        let outcome = self.read(place, file, &turn).and_then(|bytes| check_since(start, &bytes, self.policy));
+        tell(&file.path, start, outcome.as_ref().copied());
+        outcome
     }
 
     fn read(&self, place: usize, file: &ImageFile, turn: &Turn) -> Result<Vec<u8>, Rejection> {
@@ -88,7 +102,18 @@ impl<'a> Files<'a> {
 /// As [`load`].
 pub fn check_file(path: &Path, policy: impl Into<Policy>) -> Result<Outline, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
-    check_since(start, &read(path, &policy, &turn)?, policy)
+    let outcome = read(path, &policy, &turn).and_then(|bytes| check_since(start, &bytes, policy));
+    tell(path, start, outcome.as_ref().copied());
+    outcome
+}
+
+/// What became of an image, for the log.
+fn tell(path: &Path, start: Instant, outcome: Result<Outline, &Rejection>) {
+    let (path, taken) = (path.display(), start.elapsed());
+    match outcome {
+        Ok(Outline { width, height, format }) => debug!(%path, %format, width, height, ?taken, "decoded"),
+        Err(rejection) => debug!(%path, reason = rejection.reason.code(), ?taken, "rejected"),
+    }
 }
 
 /// Refuses a file for its length, and waits for the memory that it will take.

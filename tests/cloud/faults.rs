@@ -4,9 +4,8 @@ use std::fs;
 use std::process::Stdio;
 use std::sync::mpsc;
 
-use super::places::repository;
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, refused};
+use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, refused, repository};
 use super::writing::LAYOUTS;
 
 /// Whether the request of this number is one of so many in a hundred, the same in each run.

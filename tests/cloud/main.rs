@@ -5,8 +5,6 @@
 //! it these tests skip, and say so.
 
 mod faults;
-#[path = "../common/places.rs"]
-mod places;
 #[path = "../common/program.rs"]
 mod program;
 mod proxy;

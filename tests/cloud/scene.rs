@@ -7,7 +7,6 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use super::places::repository;
 use super::program::program;
 use super::server::{KEY, SECRET, Server};
 
@@ -16,6 +15,11 @@ pub(crate) const PHOTOS: &str = "photos";
 pub(crate) const PHOTOS_URL: &str = "s3://bucket/photos";
 /// Where records go.
 pub(crate) const OUT_URL: &str = "s3://bucket/out";
+
+/// A path in the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
 
 /// A data set, twice.
 pub(crate) struct Scene {
@@ -84,10 +88,11 @@ impl Scene {
         command
     }
 
-    /// What a local run writes, by name.
+    /// What a local run writes, by name, but for its page.
     pub(crate) fn local(&self, options: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
         ok(self.convert(PHOTOS, "local", options));
-        let tree = tree(&self.path("local"));
+        let mut tree = tree(&self.path("local"));
+        tree.retain(|name, _| name != Path::new("report.html"));
         fs::remove_dir_all(self.path("local")).expect("removed");
         tree
     }

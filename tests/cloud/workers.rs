@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, Scene, die_at, ok, refused};
+use super::scene::{OUT_URL, Scene, die_at, ok, refused};
 use super::writing::LAYOUTS;
 
 fn finalize(scene: &Scene) {

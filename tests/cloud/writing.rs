@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::places::repository;
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, die_at, ok, refused};
+use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, die_at, ok, refused, repository};
 
 /// Small records in files, and a file for each image.
 pub(crate) const LAYOUTS: [&[&str]; 2] =
@@ -129,6 +128,7 @@ fn records_in_a_store_are_read_as_those_in_a_folder_are() {
         let of = |out: &str| ok(scene.petrec(&[command, &[out]].concat())).replace(OUT_URL, "out");
         assert_eq!(of(OUT_URL), of("out"), "{command:?}");
     }
+    fs::remove_file(scene.path("out/report.html")).expect("a page");
     let lines = |out: &str| ok(scene.petrec(&["probe", out])).lines().filter(|line| !line.contains(" s")).count();
     assert_eq!(lines(OUT_URL), lines("out"));
     ok(scene.petrec(&["report", OUT_URL]));
