@@ -26,7 +26,10 @@ fn parse(typed: &OsStr) -> Result<PathBuf, String> {
         let words = "this petrec was built without object stores: build it with --features cloud, or copy the files to a folder";
         return Err(words.to_owned());
     }
-    Ok(text.trim_end_matches('/').into())
+    // Of a web server the slash says that a folder is meant.
+    let slash = if store::is_writable(path) { "" } else { "/" };
+    let trimmed = text.trim_end_matches('/');
+    Ok(if text.len() > trimmed.len() { format!("{trimmed}{slash}") } else { text.to_owned() }.into())
 }
 
 /// The path of `file:///a%20b`, on this machine.

@@ -93,11 +93,6 @@ impl ObjectJournal {
         store::put(&self.folder.join(name), content)
     }
 
-    /// Removes the entries of this process, or of this worker's earlier ones.
-    pub(super) fn remove_own(&self) -> Result<(), OutputError> {
-        remove(all_below(&self.folder)?)
-    }
-
     /// Writes what is converted unless it is there, and tells the SHA-256 of its record.
     fn ensure_head(&self) -> io::Result<String> {
         let mut state = self.state();
@@ -173,9 +168,5 @@ fn all_below(folder: &Path) -> Result<Vec<PathBuf>, OutputError> {
 pub(super) fn remove_all(out: &Path) -> Result<(), OutputError> {
     let mut paths = all_in(out)?;
     paths.push(out.join(JOURNAL_NAME).join(HEAD_NAME));
-    remove(paths)
-}
-
-fn remove(paths: Vec<PathBuf>) -> Result<(), OutputError> {
     paths.iter().try_for_each(|path| store::remove(path).map_err(OutputError::write(path)))
 }

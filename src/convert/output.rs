@@ -319,10 +319,12 @@ impl Output {
     /// Ends a worker's part well. Where somebody put all together meanwhile, because this worker was the second with its share,
     /// nobody else will remove what it wrote down since.
     pub(super) fn leave(&self) -> Result<(), OutputError> {
-        let Record::Objects(journal) = &*self.journal else { return Ok(()) };
+        if !store::is_url(&self.root) {
+            return Ok(());
+        }
         let manifest = self.path(MANIFEST_NAME.as_ref());
         match store::is_there(&manifest).map_err(OutputError::unreachable(&manifest))? {
-            true => journal.remove_own(),
+            true => object_journal::remove_all(&self.root),
             false => Ok(()),
         }
     }

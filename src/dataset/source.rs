@@ -34,7 +34,9 @@ pub(super) enum Source {
 impl Source {
     /// A data set: a folder of class folders, or an error.
     pub(super) fn class_folders(root: &Path, options: &Options) -> Result<Self, DatasetError> {
-        if !look_at(root)?.is_folder {
+        // With the slash behind it, by which some URLs are folders.
+        let folder = if store::is_url(root) { root.join("") } else { root.to_owned() };
+        if !look_at(root, &folder)?.is_folder {
             let path = root.to_owned();
             return Err(if is_archive(root) {
                 DatasetError::Archive { path }
@@ -47,7 +49,7 @@ impl Source {
 
     /// Whatever is at `root`.
     pub(super) fn any(root: &Path, options: &Options, recursion: Recursion) -> Result<Self, DatasetError> {
-        let metadata = look_at(root)?;
+        let metadata = look_at(root, root)?;
         let root = root.to_owned();
         if !metadata.is_folder {
             return Ok(Self::File { path: root, metadata });
@@ -134,8 +136,9 @@ fn is_archive(path: &Path) -> bool {
     ["zip", "tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar"].iter().any(|archive| ending == *archive)
 }
 
-fn look_at(root: &Path) -> Result<store::Metadata, DatasetError> {
-    store::metadata(root).map_err(|reason| {
+/// What is at `path`, by which `root` is meant.
+fn look_at(root: &Path, path: &Path) -> Result<store::Metadata, DatasetError> {
+    store::metadata(path).map_err(|reason| {
         let path = root.to_owned();
         match reason.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => DatasetError::Missing { path },

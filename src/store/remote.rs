@@ -3,16 +3,17 @@
 //! Requests are tried again with growing pauses, the rest of a half-read object, too; and each has an end, whatever the server
 //! does. An object appears whole or not at all, as stores have it.
 
-use std::fs::File;
+use std::collections::VecDeque;
+use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_lite::StreamExt;
-use object_store::list::PaginatedListOptions;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path as Key;
 use object_store::{
     Error, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
@@ -71,7 +72,7 @@ pub(super) async fn limited<T>(bytes: u64, request: impl Future<Output = object_
 }
 
 /// A URL's store, for writing.
-fn locate_for_writing(url: &Path) -> io::Result<(std::sync::Arc<Store>, Key)> {
+fn locate_for_writing(url: &Path) -> io::Result<(Arc<Store>, Key)> {
     if !is_writable(url) {
         let words = "over http and https petrec reads only: name an s3://, gs:// or az:// URL or a folder";
         return Err(io::Error::new(ErrorKind::Unsupported, words));
@@ -81,12 +82,15 @@ fn locate_for_writing(url: &Path) -> io::Result<(std::sync::Arc<Store>, Key)> {
 
 pub(super) fn metadata(url: &Path) -> io::Result<Metadata> {
     let (store, key) = locate(url)?;
-    // Asked for first, because servers that keep objects in folders fail where an object is one. A bucket without objects is
-    // one all the same.
-    match key.as_ref().is_empty() || wait(0, has_any(&store, &key))? {
-        true => Ok(Metadata { is_folder: true, bytes: 0, modified: None }),
-        false => head(url),
-    }
+    let is_folder = match &store.pages {
+        // A bucket without objects is one all the same.
+        _ if key.as_ref().is_empty() => true,
+        // Asked for first, because servers that keep objects in folders fail where an object is one.
+        Some(pages) => wait(0, has_any(pages.as_ref(), &key))?,
+        // A web server has a page for either, and only some can list: the slash is all that tells.
+        None => url.as_os_str().as_encoded_bytes().ends_with(b"/"),
+    };
+    if is_folder { Ok(Metadata { is_folder, bytes: 0, modified: None }) } else { head(url) }
 }
 
 /// What is known of an object.
@@ -97,18 +101,10 @@ pub(crate) fn head(url: &Path) -> io::Result<Metadata> {
 }
 
 /// Whether there is an object below `key`.
-async fn has_any(store: &Store, key: &Key) -> object_store::Result<bool> {
-    match &store.pages {
-        Some(pages) => {
-            let options = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-            let page = pages.list_paginated(Some(&format!("{key}/")), options).await?;
-            Ok(!page.result.objects.is_empty())
-        }
-        None => {
-            let found = store.objects.list_with_delimiter(Some(key)).await?;
-            Ok(found.objects.len() + found.common_prefixes.len() > 0)
-        }
-    }
+async fn has_any(pages: &dyn PaginatedListStore, key: &Key) -> object_store::Result<bool> {
+    let options = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
+    let page = pages.list_paginated(Some(&format!("{key}/")), options).await?;
+    Ok(!page.result.objects.is_empty())
 }
 
 pub(super) fn open(url: &Path) -> io::Result<Box<dyn ReadSeek>> {
@@ -237,17 +233,16 @@ pub(crate) fn put_new(url: &Path, content: Vec<u8>) -> io::Result<bool> {
 pub(crate) fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let length = from.metadata()?.len();
     if length <= PART {
-        return put(to, std::fs::read(from)?);
+        return put(to, fs::read(from)?);
     }
     let (store, key) = locate_for_writing(to)?;
-    let mut tries = (1..=UPLOADS).map(|number| (number, upload_parts(&store, &key, from, length)));
-    loop {
-        match tries.next() {
-            Some((number, Err(error))) if is_transient(&error) && number < UPLOADS => {}
-            Some((_, outcome)) => return outcome,
-            None => return Ok(()),
+    for _ in 1..UPLOADS {
+        match upload_parts(&store, &key, from, length) {
+            Err(error) if is_transient(&error) => {}
+            outcome => return outcome,
         }
     }
+    upload_parts(&store, &key, from, length)
 }
 
 fn upload_parts(store: &Store, key: &Key, from: &Path, length: u64) -> io::Result<()> {
@@ -267,7 +262,7 @@ fn upload_parts(store: &Store, key: &Key, from: &Path, length: u64) -> io::Resul
 fn send_parts(upload: &mut dyn MultipartUpload, mut file: File, length: u64) -> io::Result<()> {
     // All of one length but the last, which some stores ask for.
     let part = PART.max(length.div_ceil(MOST_PARTS));
-    let mut under_way: std::collections::VecDeque<JoinHandle<io::Result<()>>> = Default::default();
+    let mut under_way: VecDeque<JoinHandle<io::Result<()>>> = VecDeque::new();
     let settle = |task: JoinHandle<io::Result<()>>| runtime().block_on(task).unwrap_or_else(|error| Err(error.into()));
     let mut left = length;
     while left > 0 {

@@ -124,7 +124,5 @@ fn a_second_worker_that_comes_to_its_end_after_finalize_leaves_nothing() {
     go.store(true, Ordering::SeqCst);
 
     assert!(late.wait().expect("it ends").success());
-    // What is converted it could write before it saw that nobody wants it any more.
-    finalize(&scene);
     scene.compare_and_remove(&local, "after both");
 }
