@@ -372,10 +372,10 @@ pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
 
 /// Removes a file; that it is not there is as good.
 pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
-    crash_point();
     if store::is_url(path) {
         return store::remove(path).map_err(OutputError::write(path));
     }
+    crash_point();
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::write(path)(error)),
         _ => Ok(()),

@@ -60,7 +60,7 @@ pub(crate) fn is_transient(_: &io::Error) -> bool {
 
 /// Objects that are about to be read.
 #[derive(Default)]
-pub(crate) struct ReadAhead;
+pub(crate) struct ReadAhead {}
 
 impl ReadAhead {
     pub(crate) fn take<'p>(

@@ -54,10 +54,8 @@ pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageErro
 }
 
 fn copy_intact(from: &Path, to: &Path) -> io::Result<u64> {
-    if let Some(folder) = to.parent() {
-        if !store::is_url(folder) {
-            fs::create_dir_all(folder)?;
-        }
+    if let Some(folder) = to.parent().filter(|folder| !store::is_url(folder)) {
+        fs::create_dir_all(folder)?;
     }
     let mut writer = Writer::new(WholeFile::begin(to)?);
     for stretch in stretches(from)? {

@@ -47,6 +47,7 @@ fn a_worker_that_dies_at_any_step_is_started_again() {
             step += 1;
         }
         assert!(step > 5, "{options:?}: {step} steps are too few");
+        fs::remove_dir_all(scene.server.path("out")).expect("removed");
     }
 }
 

@@ -94,7 +94,7 @@ fn another_conversion_is_refused_and_removed_when_that_is_wanted() {
     let Some(scene) = Scene::new() else { return };
     let other: &[&str] = &["--pool", "avg", "--shards", "2"];
     let (ours, theirs) = (scene.local(LAYOUTS[0]), scene.local(other));
-    assert!(die_at(scene.convert(PHOTOS, OUT_URL, LAYOUTS[0]), 4));
+    ok(scene.work_by(scene.server.port(), 0, OUT_URL, LAYOUTS[0]));
 
     refused(
         scene.convert(PHOTOS, OUT_URL, other),
