@@ -20,6 +20,7 @@ pub(super) fn problem(error: &Error) -> io::Error {
         // Of a bucket the client tells in another way than of an object.
         _ if told.starts_with("404") => ErrorKind::NotFound,
         _ if told.starts_with("401") || told.starts_with("403") => ErrorKind::PermissionDenied,
+        _ if told.starts_with("405") || told.starts_with("501") => ErrorKind::Unsupported,
         _ => ErrorKind::ConnectionAborted,
     };
     let words = match (kind, error) {
@@ -29,6 +30,9 @@ pub(super) fn problem(error: &Error) -> io::Error {
             format!("access denied ({told}): check the credentials in the environment, and what they allow")
         }
         (ErrorKind::AlreadyExists, _) => "there is such an object already".to_owned(),
+        (ErrorKind::Unsupported, Error::Generic { .. }) => {
+            format!("the server cannot do that ({told}): over http petrec lists by WebDAV; name single files, or another store")
+        }
         (ErrorKind::Unsupported, _) => told,
         _ => format!(
             "the store does not answer as it should ({told}): check the endpoint and the network, then run the same command again"
