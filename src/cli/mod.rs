@@ -27,6 +27,7 @@ mod finalize;
 mod inspect;
 mod interrupt;
 mod models;
+mod plan;
 mod preview;
 mod probe;
 mod progress;
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
         Command::Convert(command) => convert::run(command, &args.global),
+        Command::Plan(command) => plan::run(command, &args.global),
         Command::Finalize(command) => finalize::run(command, &args.global),
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),

@@ -15,6 +15,7 @@ mod inspect;
 mod models;
 #[path = "../common/places.rs"]
 mod places;
+mod plans;
 mod probe;
 #[path = "../common/program.rs"]
 mod program;
