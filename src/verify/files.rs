@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use thiserror::Error;
 
-use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
+use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PLAN_NAME, WrittenFile};
 use crate::dataset::display_path;
 use crate::tfrecord::Index;
 
@@ -145,7 +145,7 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
             files.push(RecordFile { path, relative: name.into(), standing: Standing::BadCompanion });
         }
     }
-    if folder.join(JOURNAL_NAME).exists() {
+    if [JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()) {
         files.push(RecordFile { path: folder.into(), relative: PathBuf::new(), standing: Standing::Unfinished });
     }
     if files.is_empty() {
