@@ -21,7 +21,7 @@ use crate::verify::below;
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
-/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads. A finished conversion
+/// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads. A finished conversion
 /// stays as it is.
 ///
 /// # Errors
