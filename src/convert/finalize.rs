@@ -21,8 +21,8 @@ use crate::verify::below;
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
-/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads; after each, `watch` is told how many
-/// there are. A finished conversion stays as it is.
+/// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads; after each, `watch` is told
+/// how many there are. A finished conversion stays as it is.
 ///
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged

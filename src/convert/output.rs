@@ -193,13 +193,12 @@ impl Output {
         Self { root, journal, basis, owner, committing: VecDeque::new(), failed: 0, folders }
     }
 
-    /// The record files that any journal here names, whosever it is.
-    pub(super) fn written_before(&self) -> Vec<WrittenFile> {
+    /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
+    pub(super) fn written_before(&mut self) -> Vec<WrittenFile> {
         let mut written = Vec::new();
-        let workers = Share::all_in(&self.root).unwrap_or_default().into_iter().map(|(_, path)| path);
-        for path in workers.chain([self.root.join(JOURNAL_NAME)]) {
+        let _ = self.journal().scan::<IgnoredAny>(|entry| written.extend(entry.file));
+        for (_, path) in Share::all_in(&self.root).unwrap_or_default() {
             if let Ok(file) = File::open(&path) {
-                // One that cannot be read tells nothing.
                 let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
             }
         }

@@ -13,6 +13,8 @@ mod file;
 mod header;
 mod lot;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -55,7 +55,11 @@ pub fn convert_planned(
     let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
     if share.is_some() && out.join(MANIFEST_NAME).exists() {
-        return finished_before(out, running); // but for the plan, which finalize removes
+        // Finished but for the plan, which finalize removes; or something was lost since, and is made again.
+        match finished_before(out, running) {
+            Err(ConvertError::Output(OutputError::NeedsRepair(_))) => {}
+            finished => return finished,
+        }
     }
     let mut done = Done::default();
     let mut output = Output::by_plan(out, share, &plan.digest, |entry| done.add(entry))?;
