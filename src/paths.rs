@@ -16,6 +16,22 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The path as bytes, on Unix whatever they are; `None` where it is not Unicode elsewhere.
+pub(crate) fn bytes_of(path: &Path) -> Option<Vec<u8>> {
+    #[cfg(unix)]
+    return Some(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec());
+    #[cfg(not(unix))]
+    path.to_str().map(|path| path.as_bytes().to_vec())
+}
+
+/// The path of these bytes, which may have forward slashes on every system.
+pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+    #[cfg(unix)]
+    return Some(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into());
+    #[cfg(not(unix))]
+    str::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
 /// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();

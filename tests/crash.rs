@@ -73,6 +73,22 @@ impl Scene {
         command
     }
 
+    /// Writes down what `convert` would do.
+    fn plan(&self, out: &str) -> Command {
+        let mut command = self.petrec(&["plan", "--quiet", "--model", "efficientnet-lite0", "photos", out]);
+        command.args(self.options);
+        command
+    }
+
+    /// Follows that, as one of two workers or alone.
+    fn follow(&self, out: &str, worker: Option<u32>) -> Command {
+        let mut command = self.petrec(&["convert", "--quiet", "--plan", out]);
+        if let Some(worker) = worker {
+            command.args(["--shard-count", "2", "--shard-index", &worker.to_string()]);
+        }
+        command
+    }
+
     fn finalize(&self, out: &str) -> Command {
         self.petrec(&["finalize", "--quiet", out])
     }
@@ -240,6 +256,79 @@ fn a_finalize_that_dies_at_any_step_is_finished_by_another() {
             match step % 3 {
                 0 => succeed(scene.work("out", 1), &when),
                 1 => succeed(scene.convert("out"), &when),
+                _ => {}
+            }
+            succeed(scene.finalize("out"), &when);
+            scene.compare_and_remove(&when);
+            step += 1;
+        }
+        eprintln!("{}: finalize died at each of {} steps", options.join(" "), step - 1);
+        assert!(step > 10, "finalize has more than {step} steps");
+    }
+}
+
+#[test]
+fn a_plan_that_dies_at_any_step_is_there_or_not_and_is_made_again() {
+    let scene = Scene::new(LAYOUTS[0]);
+    let mut step = 1;
+    while die_at(scene.plan("out"), step) {
+        let when = format!("a plan after step {step}");
+        succeed(scene.plan("out"), &when);
+        succeed(scene.follow("out", None), &when);
+        scene.compare_and_remove(&when);
+        step += 1;
+    }
+    eprintln!("a plan died at each of {} steps", step - 1);
+    assert!(step > 4, "a plan has more than {step} steps");
+}
+
+#[test]
+fn who_follows_a_plan_and_dies_at_any_step_is_started_again() {
+    for options in LAYOUTS {
+        let scene = Scene::new(options);
+        for who in [Some(0), None] {
+            let mut step = 1;
+            loop {
+                succeed(scene.plan("out"), "a plan");
+                if !die_at(scene.follow("out", who), step) {
+                    break;
+                }
+                let when = format!("{} after step {step} of {who:?}", options.join(" "));
+                // The other worker comes first and finds what the dead one left; now and then somebody comes who is alone.
+                match step % 3 {
+                    0 => succeed(scene.follow("out", None), &when),
+                    _ => [1, 0].into_iter().for_each(|worker| succeed(scene.follow("out", Some(worker)), &when)),
+                }
+                succeed(scene.finalize("out"), &when);
+                scene.compare_and_remove(&when);
+                step += 1;
+            }
+            fs::remove_dir_all(scene.path("out")).expect("removed");
+            eprintln!("{}: {who:?} died at each of {} steps", options.join(" "), step - 1);
+            assert!(step > 15, "there are more than {step} steps");
+        }
+    }
+}
+
+#[test]
+fn a_finalize_of_a_plan_that_dies_at_any_step_is_finished_by_another() {
+    for options in LAYOUTS {
+        let scene = Scene::new(options);
+        succeed(scene.plan("worked"), "a plan");
+        (0..2).for_each(|worker| succeed(scene.follow("worked", Some(worker)), "of two workers"));
+        let worked = tree(&scene.path("worked"));
+        let mut step = 1;
+        loop {
+            restore(&worked, &scene.path("out"));
+            if !die_at(scene.finalize("out"), step) {
+                break;
+            }
+            let when = format!("{} after a step {step} of finalize", options.join(" "));
+            // Now and then a worker comes in between, or somebody who is alone, or the plan is made once more.
+            match step % 4 {
+                0 => succeed(scene.follow("out", Some(1)), &when),
+                1 => succeed(scene.follow("out", None), &when),
+                2 => succeed(scene.plan("out"), &when),
                 _ => {}
             }
             succeed(scene.finalize("out"), &when);

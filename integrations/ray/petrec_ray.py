@@ -1,4 +1,4 @@
-"""petrec on a Ray cluster: one Ray task for each share of a conversion, then `petrec finalize`.
+"""petrec on a Ray cluster: `petrec plan`, one Ray task for each share of it, then `petrec finalize`.
 
 The work is done by the `petrec` program, which every node must have; the data set and the folder of the records are on
 storage that all nodes share. What comes out is byte for byte what a single `petrec convert` writes.
@@ -49,14 +49,16 @@ def convert(
     num_gpus: float = 0,
     max_retries: int = 3,
     petrec: str = "petrec",
+    worker_options: Sequence[str] = (),
     progress: Callable[[int, int, Summary], None] | None = None,
 ) -> Summary:
     """Converts `dataset` into `out` and returns the summary that `petrec finalize --json` prints.
 
-    `options` are those of `petrec convert`, without `--threads` (which is `num_cpus`), `--quiet` and `--json`.
-    There are `shard_count` tasks, each with `num_cpus` and `num_gpus`. One that fails, or whose node does, is started
+    The data set is listed once, as the first task, with `options`: those of `petrec plan`. Then there are `shard_count`
+    tasks, each with `num_cpus` and `num_gpus`, and with `worker_options`: those of `petrec convert --plan`. Both go
+    without `--threads` (which is `num_cpus`), `--quiet` and `--json`. A task that fails, or whose node does, is started
     again up to `max_retries` times and goes on with what is there; wrong usage is not tried again. `progress` is called
-    whenever a task has ended: with how many have, how many there are, and the summary of that one. A conversion that
+    whenever a worker has ended: with how many have, how many there are, and the summary of that one. A conversion that
     was interrupted is finished by the same call.
 
     Raises PetrecError with petrec's own line, and what Ray raises where it is its nodes that failed too often.
@@ -68,8 +70,9 @@ def convert(
     )
     out = os.path.abspath(out)
     common = [petrec, "--quiet", "--threads", str(num_cpus)]
-    worker = [*common, "convert", "--json", os.path.abspath(dataset), out, *options, f"--shard-count={shard_count}"]
+    _result(task.remote([*common, "plan", "--json", os.path.abspath(dataset), out, *options]))
 
+    worker = [*common, "convert", "--json", "--plan", out, *worker_options, f"--shard-count={shard_count}"]
     running = [task.remote([*worker, f"--shard-index={index}"]) for index in range(shard_count)]
     try:
         while running:

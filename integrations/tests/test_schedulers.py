@@ -49,9 +49,10 @@ def test_the_tasks_of_a_slurm_array_write_what_one_run_writes(
     petrec: str, tmp_path: pathlib.Path, first: int, last: int, step: int
 ) -> None:
     out = tmp_path / "records"
+    assert run([petrec, "plan", str(PHOTOS), str(out), *OPTIONS]).returncode == 0
 
     for task in reversed(range(first, last + 1, step)):
-        done = slurm_task(petrec, task, first, last, step, PHOTOS, out, *OPTIONS)
+        done = slurm_task(petrec, task, first, last, step, out, "--verify")
         assert done.returncode == 0, done.stderr
     assert run([petrec, "finalize", str(out)]).returncode == 0
 
@@ -59,12 +60,14 @@ def test_the_tasks_of_a_slurm_array_write_what_one_run_writes(
 
 
 def test_a_slurm_task_ends_as_petrec_does(petrec: str, tmp_path: pathlib.Path) -> None:
-    wrong = slurm_task(petrec, 0, 0, 3, 1, PHOTOS, tmp_path, "--pool=most")
-    alone = run(["bash", str(SBATCH), str(PHOTOS), str(tmp_path)], PETREC=petrec)
-    nothing = slurm_task(petrec, 0, 0, 3, 1, PHOTOS)
+    wrong = slurm_task(petrec, 0, 0, 3, 1, tmp_path, "--pool=avg")
+    alone = run(["bash", str(SBATCH), str(tmp_path)], PETREC=petrec)
+    nothing = slurm_task(petrec, 0, 0, 3, 1)
+    unplanned = slurm_task(petrec, 0, 0, 3, 1, tmp_path)
 
-    assert (wrong.returncode, alone.returncode, nothing.returncode) == (2, 2, 2)
+    assert (wrong.returncode, alone.returncode, nothing.returncode, unplanned.returncode) == (2, 2, 2, 1)
     assert "--pool" in wrong.stderr
+    assert "there is no plan in this folder" in unplanned.stderr
     assert "SLURM_ARRAY_TASK_ID is not set" in alone.stderr
     assert nothing.stderr.startswith("usage: sbatch")
 
@@ -82,9 +85,9 @@ def test_the_script_is_as_bash_and_sbatch_want_it() -> None:
     assert all(len(shlex.split(lines[number].removeprefix("#SBATCH "))) == 1 for number in options)
 
 
-def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
-    workers, finalize = yaml.safe_load_all(JOBS.read_text())
-    return workers, finalize
+def jobs() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    plan, workers, finalize = yaml.safe_load_all(JOBS.read_text())
+    return plan, workers, finalize
 
 
 def container(job: dict[str, Any]) -> dict[str, Any]:
@@ -98,14 +101,14 @@ def test_the_jobs_fit_the_schema_of_kubernetes(version: str) -> None:
     for job in jobs():
         kubernetes_validate.validate(job, version, strict=True)
 
-    workers, _ = jobs()
+    _, workers, _ = jobs()
     workers["spec"]["completionsMode"] = "Indexed"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(workers, version, strict=True)
 
 
 def test_the_jobs_agree_with_themselves() -> None:
-    workers, finalize = jobs()
+    plan, workers, finalize = jobs()
     spec = workers["spec"]
 
     assert f"--shard-count={spec['completions']}" in container(workers)["args"]
@@ -113,15 +116,17 @@ def test_the_jobs_agree_with_themselves() -> None:
     # What the API server checks and the schema does not say.
     assert spec["completionMode"] == "Indexed" and spec["template"]["spec"]["restartPolicy"] == "Never"
     assert spec["podFailurePolicy"]["rules"][1]["onExitCodes"]["containerName"] == container(workers)["name"]
-    assert container(workers)["command"][3] == container(finalize)["command"][2]
-    for job in (workers, finalize):
+    out = container(finalize)["command"][2]
+    assert out == container(workers)["command"][3] == container(plan)["command"][3]
+    assert [job["spec"].get("suspend", False) for job in (plan, workers, finalize)] == [False, True, True]
+    for job in (plan, workers, finalize):
         volumes = {volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]}
         assert {mount["name"] for mount in container(job)["volumeMounts"]} == volumes
         assert job["metadata"]["name"] in README.read_text()
 
 
 def test_the_pods_of_the_jobs_write_what_one_run_writes(petrec: str, tmp_path: pathlib.Path) -> None:
-    workers, finalize = jobs()
+    plan, workers, finalize = jobs()
     places = {"petrec": petrec, "/photos": str(PHOTOS), "/out/records": str(tmp_path / "records")}
 
     def pod(job: dict[str, Any], **environment: str) -> None:
@@ -129,6 +134,7 @@ def test_the_pods_of_the_jobs_write_what_one_run_writes(petrec: str, tmp_path: p
         done = run(command, **environment)
         assert done.returncode == 0, done.stderr
 
+    pod(plan)
     for index in range(workers["spec"]["completions"]):
         pod(workers, JOB_COMPLETION_INDEX=str(index))
     pod(finalize)

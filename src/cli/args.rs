@@ -11,7 +11,7 @@ use super::choices::{
 };
 use super::fetch::Fetch;
 use super::files::{Listing, Policy};
-use super::place::place;
+use super::place::{folder, place};
 use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
@@ -35,9 +35,9 @@ pub(super) struct Args {
 /// Options that stand before or after the command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Global {
-    /// Engine that runs the network
-    #[arg(long, global = true, default_value = "auto", env = "PETREC_BACKEND", value_parser = backend())]
-    backend: Backend,
+    /// Engine that runs the network [default: auto, or that of the plan]
+    #[arg(long, global = true, env = "PETREC_BACKEND", value_parser = backend())]
+    backend: Option<Backend>,
     /// GPU to use: its number or a part of its name in 'petrec devices', or discrete, integrated, virtual, cpu (software)
     #[arg(long, global = true, value_name = "DEVICE")]
     pub(super) device: Option<DeviceChoice>,
@@ -74,7 +74,15 @@ impl Global {
 
     /// The engine that was typed.
     pub(super) fn selection(&self) -> Result<Selection, UsageError> {
-        let Self { backend, device, batch, .. } = self;
+        self.selection_or(&Selection::default())
+    }
+
+    /// The same, or what was planned as far as nothing was typed. Another backend takes no device from the plan.
+    pub(super) fn selection_or(&self, planned: &Selection) -> Result<Selection, UsageError> {
+        let is_other = self.backend.is_some_and(|backend| backend != planned.backend);
+        let planned = if is_other { &Selection::default() } else { planned };
+        let backend = &self.backend.unwrap_or(planned.backend);
+        let (device, batch) = (self.device.as_ref().or(planned.device.as_ref()), self.batch.or(planned.batch));
         let uses_gpu = matches!(backend, Backend::Auto | Backend::Wgpu);
         if !uses_gpu && (device.is_some() || batch.is_some()) {
             let (option, engine) = (if device.is_some() { "--device" } else { "--batch" }, backend.name());
@@ -82,7 +90,7 @@ impl Global {
                 "{option} is for GPUs, and --backend {engine} uses none: leave one of them out"
             )));
         }
-        Ok(Selection { backend: *backend, device: device.clone(), batch: *batch })
+        Ok(Selection { backend: *backend, device: device.cloned(), batch })
     }
 }
 
@@ -92,6 +100,8 @@ pub(super) enum Command {
     Validate(Validate),
     /// Turn a data set into TFRecord features
     Convert(Box<Convert>),
+    /// Write down what 'petrec convert --plan' is to do, so that no worker has to list the data set
+    Plan(Box<Plan>),
     /// Complete what several workers converted: check that all is there, write report and manifest
     Finalize(Finalize),
     /// Show what is in record files: keys, shapes, classes, what the values are like
@@ -124,6 +134,9 @@ pub(super) struct Validate {
     pub(super) listing: Listing,
     #[command(flatten)]
     pub(super) policy: Policy,
+    /// Exit with 3 if any file was rejected
+    #[arg(long)]
+    pub(super) fail_on_reject: bool,
     /// Write what happened to every file, as JSON or as a page to look at
     #[arg(long, value_name = "FILE.json|FILE.html", value_parser = place())]
     pub(super) report: Option<PathBuf>,
@@ -135,16 +148,10 @@ pub(super) struct Validate {
     pub(super) json: bool,
 }
 
+/// What decides about the bytes that are written.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("drawn").multiple(true))]
-#[command(group = ArgGroup::new("worker"))]
-pub(super) struct Convert {
-    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
-    #[arg(value_parser = place())]
-    pub(super) dataset: PathBuf,
-    /// Folder or URL for the records: new, empty, or with the same conversion, which is finished
-    #[arg(value_parser = place())]
-    pub(super) out: PathBuf,
+pub(super) struct Recipe {
     #[command(flatten)]
     pub(super) network: Network,
     #[command(flatten)]
@@ -178,9 +185,6 @@ pub(super) struct Convert {
     /// Make OUT a data set of TensorFlow Datasets under this name and version
     #[arg(long, value_name = "NAME:VERSION")]
     pub(super) tfds: Option<Tfds>,
-    /// Read each record file back before it gets its name
-    #[arg(long = "verify")]
-    pub(super) read_back: bool,
     /// Store the whole feature, or its average over height and width
     #[arg(long, default_value = "none", value_parser = choice(POOLS))]
     pub(super) pool: Pool,
@@ -193,6 +197,29 @@ pub(super) struct Convert {
     /// Store more in each record: path, class, image (the file's bytes)
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) with: Vec<Extra>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("worker"))]
+#[command(override_usage = "petrec convert [OPTIONS] <DATASET> <OUT>\n       petrec convert [OPTIONS] --plan <OUT>")]
+pub(super) struct Convert {
+    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
+    #[arg(required_unless_present = "plan", value_parser = place())]
+    pub(super) dataset: Option<PathBuf>,
+    /// Folder or URL for the records: new, empty, or with the same conversion, which is finished
+    #[arg(required_unless_present = "plan", value_parser = place())]
+    pub(super) out: Option<PathBuf>,
+    /// Do what 'petrec plan' planned in OUT, or what is left of it, instead of listing a data set; the plan has the options
+    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED, value_parser = folder())]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) recipe: Recipe,
+    /// Exit with 3 if any file was rejected
+    #[arg(long)]
+    pub(super) fail_on_reject: bool,
+    /// Read each record file back before it gets its name
+    #[arg(long = "verify")]
+    pub(super) read_back: bool,
     /// Be one of several workers: do the record files of worker I, counted from 0, and leave the end to 'petrec finalize'
     #[arg(long, value_name = "I", group = "worker", requires = "shard_count")]
     pub(super) shard_index: Option<usize>,
@@ -212,6 +239,55 @@ pub(super) struct Convert {
     #[arg(long, conflicts_with = "worker")]
     pub(super) restart: bool,
     /// Print the summary as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What is typed for a plan, and not with it.
+const PLANNED: [&str; 27] = [
+    "dataset",
+    "out",
+    "model",
+    "weights",
+    "classes",
+    "ext",
+    "accept",
+    "max_pixels",
+    "max_side",
+    "max_file_size",
+    "time_limit",
+    "layout",
+    "shard_size",
+    "shards",
+    "shuffle",
+    "split",
+    "seed",
+    "compression",
+    "index",
+    "tfds",
+    "pool",
+    "feature_key",
+    "label_key",
+    "with",
+    "report",
+    "dry_run",
+    "restart",
+];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Plan {
+    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
+    #[arg(value_parser = place())]
+    pub(super) dataset: PathBuf,
+    /// Folder for the plan, and later for the records: new, empty, or with the same plan, which then stays
+    #[arg(value_parser = folder())]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) recipe: Recipe,
+    /// Remove what an earlier conversion left in OUT, and start anew
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// Print what was planned as JSON
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -357,6 +433,15 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_planned_is_not_typed_again() {
+        let args = Args::command();
+        let plan = args.find_subcommand("plan").expect("a command").get_arguments();
+        for typed in plan.filter(|argument| argument.get_id() != "json") {
+            assert!(PLANNED.contains(&typed.get_id().as_str()), "{}", typed.get_id());
+        }
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::{Convert, Global, Network};
+use super::args::{Convert, Global, Network, Recipe};
 use super::choices::LayoutName;
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
 use super::report::{is_page, page_of_conversion};
 use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
-    self, Division, Layout, Options, Order, Part, Share, Start, Summary, Target, Totals, Watch, convert,
+    self, Division, Layout, Manifest, Options, Order, Part, PlanFile, Running, Share, Start, Summary, Target, Totals,
+    Watch, convert,
 };
-use crate::dataset::{self, Dataset, ImageFile, display_path, one_line};
+use crate::dataset::{self, ImageFile, display_path, one_line};
 use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
@@ -23,30 +24,22 @@ use crate::number::{bytes, counted, shape, thousands};
 use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
-    let options = Options {
-        policy: command.policy.policy(),
-        layout: layout(command)?,
-        order: if command.shuffle { Order::Shuffled { seed: command.seed } } else { Order::Sorted },
-        division: command.split.clone().map(|splits| Division { seed: command.seed, splits }),
-        pool: command.pool,
-        feature_key: command.feature_key.clone(),
-        label_key: command.label_key.clone(),
-        extras: command.with.clone(),
-        compression: command.compression,
-        index: command.index,
-        tfds: command.tfds.clone(),
-        read_back: command.read_back,
-        threads: global.threads(),
-    };
     let share = share(command)?;
+    if let Some(out) = &command.plan {
+        return follow(out, share, command, global);
+    }
+    let (Some(path), Some(out)) = (&command.dataset, &command.out) else {
+        return Err(UsageError("name a data set and a folder for the records, or a plan".to_owned()).into());
+    };
+    let options = options(&command.recipe, command.read_back, global)?;
     let selection = global.selection()?;
     if command.report.as_deref().is_some_and(is_page) {
         let words =
             "--report: this report is JSON, name a .json file; 'petrec report OUT' makes a page of the conversion";
         return Err(UsageError(words.to_owned()).into());
     }
-    let dataset = dataset::discover(&command.dataset, &command.listing.options())?;
-    let weights = weights(&command.network)?;
+    let dataset = dataset::discover(path, &command.recipe.listing.options())?;
+    let weights = weights(&command.recipe.network)?;
     let engine = engine::open(&selection, &weights, &mut |line| say_note(line, global))?;
     say_notes(&dataset, global);
 
@@ -55,40 +48,88 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
         Some(share) => Part::Share(share),
         None => Part::Whole { report: command.report.as_deref(), start },
     };
-    let target = Target { out: &command.out, part };
+    let target = Target { out, part };
     if command.dry_run {
         return preview::run(&convert::preview(&dataset, &weights, engine, &options, target)?, command);
     }
-    let images = (dataset.images.len(), Unit::Images);
-    let progress = Progress::new("convert", images, "; left out of the records", global);
-    let mut watcher = Watcher { progress, interrupt: Interrupt::listen()?, is_stopping: false };
+    let mut watcher = Watcher::new(dataset.images.len(), global)?;
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
-    let is_new = summary.resumed < summary.totals.images;
-    let page = summary
-        .report
-        .as_ref()
-        .and_then(|report| page_of_conversion(&command.out, report.as_ref(), summary.totals.records, is_new, global));
+    finish(command, global, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
+}
 
+/// Does what was planned in `out`.
+fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
+    let running = Running { share, threads: global.threads(), read_back: command.read_back };
+    let Some(plan) = PlanFile::open(out, share)? else {
+        let summary = convert::finished_before(out, running)?;
+        let manifest = Manifest::read(out)?;
+        let keys = [&*manifest.record.feature_key, &manifest.record.label_key];
+        return finish(command, global, &summary, &manifest.classes, keys);
+    };
+    let weights = match plan.weights() {
+        Some(file) => Weights::load(&file)?,
+        None => model::locate(plan.architecture())?,
+    };
+    let selection = global.selection_or(plan.selection())?;
+    let engine = engine::open(&selection, &weights, &mut |line| say_note(line, global))?;
+    let (classes, record) = (plan.classes().to_vec(), plan.record().clone());
+
+    let mut watcher = Watcher::new(plan.images(), global)?;
+    let summary = convert::convert_planned(plan, out, &weights, engine, running, &mut watcher)?;
+    drop(watcher);
+    finish(command, global, &summary, &classes, [&record.feature_key, &record.label_key])
+}
+
+/// Makes the page of a conversion that is complete, and tells what was done.
+fn finish(
+    command: &Convert,
+    global: &Global,
+    summary: &Summary,
+    classes: &[String],
+    keys: [&str; 2],
+) -> anyhow::Result<Outcome> {
+    let is_new = summary.resumed < summary.totals.images;
+    let page = (summary.report.as_deref())
+        .and_then(|report| page_of_conversion(summary.out.as_ref(), report.as_ref(), &summary.totals, is_new, global));
     let mut out = io::stdout().lock();
     if command.json {
-        fill_json(&mut out, &WithPage::new(&summary, page.as_deref()))?;
+        fill_json(&mut out, &WithPage::new(summary, page.as_deref()))?;
     } else {
-        print(&mut out, &summary, &dataset, &options)?;
+        print(&mut out, summary, classes, keys)?;
         print_page(&mut out, page.as_deref())?;
     }
-    Ok(Outcome::of_rejected(summary.totals.rejected, command.policy.fail_on_reject))
+    Ok(Outcome::of_rejected(summary.totals.rejected, command.fail_on_reject))
+}
+
+/// The options that were typed.
+pub(super) fn options(recipe: &Recipe, read_back: bool, global: &Global) -> Result<Options, UsageError> {
+    Ok(Options {
+        policy: recipe.policy.policy(),
+        layout: layout(recipe)?,
+        order: if recipe.shuffle { Order::Shuffled { seed: recipe.seed } } else { Order::Sorted },
+        division: recipe.split.clone().map(|splits| Division { seed: recipe.seed, splits }),
+        pool: recipe.pool,
+        feature_key: recipe.feature_key.clone(),
+        label_key: recipe.label_key.clone(),
+        extras: recipe.with.clone(),
+        compression: recipe.compression,
+        index: recipe.index,
+        tfds: recipe.tfds.clone(),
+        read_back,
+        threads: global.threads(),
+    })
 }
 
 /// The layout that was typed, with what goes with it.
-fn layout(command: &Convert) -> Result<Layout, UsageError> {
+fn layout(recipe: &Recipe) -> Result<Layout, UsageError> {
     let alone =
         |option: &str| UsageError(format!("{option} does not go with --layout per-image: leave one of them out"));
-    match (command.layout, command.shards) {
-        (LayoutName::Shards, None) => Ok(Layout::Shards { target: command.shard_size }),
+    match (recipe.layout, recipe.shards) {
+        (LayoutName::Shards, None) => Ok(Layout::Shards { target: recipe.shard_size }),
         (LayoutName::Shards, Some(count)) => Ok(Layout::ShardCount(count)),
         (LayoutName::PerImage, Some(_)) => Err(alone("--shards")),
-        (LayoutName::PerImage, None) if command.shuffle => Err(alone("--shuffle")),
+        (LayoutName::PerImage, None) if recipe.shuffle => Err(alone("--shuffle")),
         (LayoutName::PerImage, None) => Ok(Layout::PerImage),
     }
 }
@@ -108,6 +149,13 @@ struct Watcher {
     progress: Progress,
     interrupt: Interrupt,
     is_stopping: bool,
+}
+
+impl Watcher {
+    fn new(images: usize, global: &Global) -> anyhow::Result<Self> {
+        let progress = Progress::new("convert", (images, Unit::Images), "; left out of the records", global);
+        Ok(Self { progress, interrupt: Interrupt::listen()?, is_stopping: false })
+    }
 }
 
 impl Watch for Watcher {
@@ -139,21 +187,22 @@ pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
     })
 }
 
-fn print(out: &mut impl Write, summary: &Summary, dataset: &Dataset, options: &Options) -> io::Result<()> {
+fn print(out: &mut impl Write, summary: &Summary, classes: &[String], keys: [&str; 2]) -> io::Result<()> {
+    let [feature_key, label_key] = keys.map(one_line);
     let labels: Vec<String> =
-        dataset.classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))).collect();
+        classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))).collect();
     print_images(out, &summary.totals)?;
     if summary.resumed > 0 {
         writeln!(out, "resumed   {} were converted by an earlier run", counted(summary.resumed, "image"))?;
     }
     print_records(out, &summary.totals)?;
-    writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), one_line(&options.feature_key))?;
-    writeln!(out, "labels    {} as '{}'", labels.join(", "), one_line(&options.label_key))?;
+    writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), feature_key)?;
+    writeln!(out, "labels    {} as '{}'", labels.join(", "), label_key)?;
     if summary.resumed == summary.totals.images {
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
         writeln!(out, "speed     {:.1} images/s ({:.1} s)", summary.images_per_second, summary.seconds)?;
-        writeln!(out, "engine    {}", engine_name(summary.engine, summary.isa, summary.device.as_deref()))?;
+        writeln!(out, "engine    {}", engine_name(&summary.engine, summary.isa.as_deref(), summary.device.as_deref()))?;
     }
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;

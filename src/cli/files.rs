@@ -31,9 +31,6 @@ pub(super) struct Policy {
     /// Which files are good: what TensorFlow decodes, or flawless JPEGs only
     #[arg(long, default_value = "tensorflow", value_parser = choice(POLICIES))]
     accept: Accept,
-    /// Exit with 3 if any file was rejected
-    #[arg(long)]
-    pub(super) fail_on_reject: bool,
     /// Pixels, width times height, that an image may have [default: TensorFlow's limit, less than 2^29 samples]
     #[arg(long, value_name = "N")]
     max_pixels: Option<NonZero<u64>>,

@@ -29,6 +29,7 @@ mod interrupt;
 mod log;
 mod models;
 mod place;
+mod plan;
 mod preview;
 mod probe;
 mod progress;
@@ -111,6 +112,7 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::Validate(command) => validate::run(command, &args.global),
         Command::Convert(command) => convert::run(command, &args.global),
+        Command::Plan(command) => plan::run(command, &args.global),
         Command::Finalize(command) => finalize::run(command, &args.global),
         Command::Inspect(command) => inspect::run(command, &args.global),
         Command::Verify(command) => verify::run(command, &args.global),

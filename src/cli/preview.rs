@@ -43,7 +43,9 @@ fn print(out: &mut impl Write, preview: &Preview, is_restart: bool) -> io::Resul
     writeln!(out, "model     {}", preview.model)?;
     let holds = match (preview.out_holds, is_restart) {
         (Content::Nothing, _) => "",
-        (Content::Journal, false) => ", where the same conversion is unfinished: what is done of it stays",
+        (Content::Journal | Content::Plan, false) => {
+            ", where the same conversion is unfinished: what is done of it stays"
+        }
         (Content::Manifest, false) => ", where the same conversion is finished: it is checked and left as it is",
         (_, true) => ", from which --restart removes an earlier conversion",
     };

@@ -9,8 +9,8 @@ use tracing::info;
 
 use super::args::{Global, Report};
 use super::progress::FileProgress;
-use super::{Outcome, UsageError, say, say_note};
-use crate::convert::{PAGE_NAME, REPORT_NAME};
+use super::{Outcome, UsageError, say_note};
+use crate::convert::{PAGE_NAME, REPORT_NAME, Totals};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
@@ -50,12 +50,15 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// Makes the page of a conversion that has just ended, of so many records, and tells where it is. One that is there already stays,
-/// unless something `is_new`. That none can be made is no failure of the conversion.
+/// Images of which `petrec report` alone makes a page: a report of more takes gigabytes of memory, which the rest does not.
+const MOST_IMAGES: usize = 1_000_000;
+
+/// Makes the page of a conversion that has just ended, and tells where it is. One that is there already stays, unless something
+/// `is_new`. That none can be made is no failure of the conversion.
 pub(super) fn page_of_conversion(
     out: &Path,
     report: &Path,
-    records: u64,
+    totals: &Totals,
     is_new: bool,
     global: &Global,
 ) -> Option<PathBuf> {
@@ -68,8 +71,17 @@ pub(super) fn page_of_conversion(
     if !is_new && path.is_file() {
         return Some(path);
     }
+    if totals.images > MOST_IMAGES {
+        say_note(
+            &format!("there is no page of so many images; to make it: petrec report {}", display_path(out)),
+            global,
+        );
+        return None;
+    }
     let write = || -> anyhow::Result<()> {
-        let page = Page::of_conversion(out, report, brief(records), global.threads().get(), &mut |_| {})?;
+        let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
+        // It would be another one than where the photos are.
+        anyhow::ensure!(page.gone == 0, gone(&page));
         Ok(ReportFile::begin(&path, &[])?.finish_page(&page.html)?)
     };
     let start = Instant::now();
@@ -85,10 +97,15 @@ pub(super) fn is_page(path: &Path) -> bool {
 
 /// Tells of photos that the page had to do without.
 fn say_gone(page: &Page, global: &Global) {
-    if page.gone > 0 && !global.quiet {
-        let gone = counted(page.gone, "photo");
-        say(&format!(
-            "{gone} not found under the path in petrec-report.json, and without a thumbnail: run this in the folder where convert ran"
-        ));
+    if page.gone > 0 {
+        say_note(&gone(page), global);
     }
+}
+
+fn gone(page: &Page) -> String {
+    let gone = counted(page.gone, "photo");
+    format!(
+        "{gone} not found under the path in petrec-report.json, and without a thumbnail: run 'petrec report' in the folder where \
+         convert ran"
+    )
 }

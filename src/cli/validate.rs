@@ -59,7 +59,7 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
     if !all_moved {
         return Ok(Outcome::Failed);
     }
-    Ok(Outcome::of_rejected(report.counts.rejected, command.policy.fail_on_reject))
+    Ok(Outcome::of_rejected(report.counts.rejected, command.fail_on_reject))
 }
 
 fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {

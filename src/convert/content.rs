@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::journal::JOURNAL_NAME;
 use super::manifest::MANIFEST_NAME;
 use super::output_error::OutputError;
+use super::planned::PLAN_NAME;
 use super::share::Share;
 use crate::store;
 use crate::whole_file::is_temporary;
@@ -22,13 +23,15 @@ pub enum Content {
     Nothing,
     /// A conversion that may be unfinished: there is a journal.
     Journal,
-    /// A finished conversion: there is a manifest and no journal, or, in an object store, a manifest.
+    /// One that `petrec plan` planned: there is a plan, which is gone when the conversion is finished.
+    Plan,
+    /// A finished conversion: there is a manifest, and neither a journal nor a plan; in an object store, a manifest.
     Manifest,
 }
 
 impl Content {
     /// Refuses a folder that holds, in itself or in the folders of `ours`, any file but `ours` (paths below it), temporary
-    /// files, the journals, and what ends in `.json` or `.html`, as reports do. Changes nothing.
+    /// files, the journals, a plan, and what ends in `.json` or `.html`, as reports do. Changes nothing.
     pub(super) fn refuse_strangers(out: &Path, ours: &BTreeSet<PathBuf>) -> Result<(), OutputError> {
         let folders: BTreeSet<&Path> = ours.iter().flat_map(|path| path.ancestors().skip(1)).collect();
         for folder in folders.into_iter().chain([Path::new("")]) {
@@ -39,6 +42,7 @@ impl Content {
                 let leads_to_ours = || ours.iter().any(|our| our != &path && our.starts_with(&path));
                 if !(ours.contains(&path)
                     || name == JOURNAL_NAME
+                    || name == PLAN_NAME
                     || Share::of_journal(&name).is_some()
                     || is_temporary(&name)
                     || is_report()
@@ -60,6 +64,7 @@ impl Content {
             None => Ok(Self::Nothing),
             // There a journal is many objects, and goes one by one once the manifest is there.
             Some(_) if is_superseded(&names) => Ok(Self::Manifest),
+            Some(_) if names.iter().any(|name| name == PLAN_NAME) => Ok(Self::Plan),
             Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
             Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
             Some(found) => Err(OutputError::NotEmpty { out: out.into(), found: found.clone() }),

@@ -13,12 +13,14 @@ use tracing::info;
 use super::content::Content;
 use super::fingerprint::Fingerprint;
 use super::head::Head;
+use super::joint::lock_alone;
 use super::journal::{self, Entry, JOURNAL_NAME};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::object_journal::ObjectJournal;
 use super::output::{self, Output, remove_if_there};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
+use super::planned::PLAN_NAME;
 use super::share::Share;
 use super::{PAGE_NAME, Part, REPORT_NAME, Start};
 use crate::parallel;
@@ -51,6 +53,7 @@ impl Beginning<'_> {
         let content = Content::of(self.out)?;
         match (content, part) {
             (_, Part::Whole { start: Start::Anew, .. }) | (Content::Nothing, _) => {}
+            (Content::Plan, _) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, _) => {
                 self.same(Manifest::read(self.out)?)?;
             }
@@ -62,7 +65,7 @@ impl Beginning<'_> {
             (Content::Journal, _) => {
                 let path = self.out.join(JOURNAL_NAME);
                 let file = File::open(&path).map_err(OutputError::write(&path))?;
-                if let Some((earlier, _)) = journal::read::<Head>(&path, &file)? {
+                if let Some(earlier) = journal::read::<Head>(&path, &file)? {
                     self.refuse_other_head(&earlier.head)?;
                 }
             }
@@ -73,12 +76,16 @@ impl Beginning<'_> {
     /// Takes the output folder, with what lies there of the same conversion. Every record file in it is read.
     pub(super) fn begin(&self, start: Start) -> Result<Begun, OutputError> {
         let content = Content::of(self.out)?;
-        if (content, start) == (Content::Manifest, Start::Resume) {
-            let manifest = self.same(Manifest::read(self.out)?)?;
-            if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
-                output::leave_finished(self.out)?;
-                return Ok(Begun::Finished(manifest.files));
+        match (content, start) {
+            (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
+            (Content::Manifest, Start::Resume) => {
+                let manifest = self.same(Manifest::read(self.out)?)?;
+                if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
+                    output::leave_finished(self.out)?;
+                    return Ok(Begun::Finished(manifest.files));
+                }
             }
+            _ => {}
         }
         let mut output = Output::lock(self.out)?;
         let entries = match start {
@@ -123,8 +130,10 @@ impl Beginning<'_> {
     /// The same for one of several workers, who needs the record files of its share only.
     pub(super) fn begin_share(&self, share: Share) -> Result<Begun, OutputError> {
         loop {
-            if Content::of(self.out)? == Content::Manifest {
-                return self.finished_share(share);
+            match Content::of(self.out)? {
+                Content::Manifest => return self.finished_share(share),
+                Content::Plan => return Err(OutputError::Planned(self.out.into())),
+                Content::Nothing | Content::Journal => {}
             }
             let joined = Output::join(self.out, share, self.head, |then| self.refuse_other_head(then))?;
             let Some((output, entries)) = joined else { continue };
@@ -243,7 +252,7 @@ pub(super) fn are_whole(
 }
 
 /// `watch` hears of each answer, and how many there will be.
-fn on_all_threads(
+pub(super) fn on_all_threads(
     count: usize,
     threads: NonZero<usize>,
     question: impl Fn(usize) -> io::Result<bool> + Sync,
@@ -266,12 +275,13 @@ fn on_all_threads(
 
 /// Removes whatever earlier conversions left in `out`, by what their journal and manifest say; nothing at all where there is
 /// a file that they do not name.
-fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
+pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
+    // Nobody may be at work on what somebody planned here.
+    let plan = lock_alone(out, PLAN_NAME)?;
     // Journals or a manifest that cannot be read name no files: if there are any, they are strangers.
-    let journal = output.earlier().ok().flatten();
+    let in_journals = output.written_before();
     let manifest = Manifest::read(out).ok();
-    let in_journal = journal.iter().flat_map(|earlier| &earlier.entries).filter_map(|entry| entry.file.as_ref());
-    let files = in_journal.chain(manifest.iter().flat_map(|manifest| &manifest.files));
+    let files = in_journals.iter().chain(manifest.iter().flat_map(|manifest| &manifest.files));
     let records = files.flat_map(|file| [file.relative(), file.relative_index()]).flatten();
     let companions = manifest.iter().flat_map(Manifest::companions).map(|(name, _)| name.into());
     let paths: BTreeSet<PathBuf> = records.chain(companions).collect();
@@ -290,7 +300,8 @@ fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
     for name in [REPORT_NAME, PAGE_NAME, MANIFEST_NAME] {
         remove_if_there(&out.join(name))?;
     }
-    output.absorb_workers(&[])
+    output.absorb_workers(&[])?;
+    plan.map_or(Ok(()), |_| remove_if_there(&out.join(PLAN_NAME)))
 }
 
 /// Removes the temporary files that a killed run left beside `files`, if they are `ours`.

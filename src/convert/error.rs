@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Lacks, OutputError, PlanError, TfdsError};
+use super::{Lacks, OutputError, PlanError, PlanFileError, TfdsError};
 use crate::dataset::display_path;
 use crate::engine::EngineError;
 use crate::number::{counted, thousands};
@@ -20,6 +20,9 @@ pub enum ConvertError {
     /// The files to write cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// There is no plan to follow, or it is of no use.
+    #[error(transparent)]
+    PlanFile(#[from] PlanFileError),
     /// TFDS could not read it.
     #[error(transparent)]
     Tfds(#[from] TfdsError),

@@ -3,27 +3,26 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::conclude::{conclude, write_companions};
 use super::content::Content;
-use super::earlier::{Entries, are_whole, sweep, whole};
-use super::head::Head;
+use super::earlier::{are_whole, sweep, whole};
 use super::journal::Earlier;
 use super::manifest::Manifest;
 use super::output::{Output, leave_finished};
 use super::output_error::OutputError;
 use super::share::Share;
 use super::summary::{Finalized, Totals};
-use super::{ConvertError, REPORT_NAME};
+use super::{ConvertError, REPORT_NAME, planned};
 use crate::number::{counted, thousands};
 use crate::verify::below;
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
-/// the same bytes, and leaves no journal. Reads every record file, on `threads` threads; after each, `watch` is told how many
-/// there are. A finished conversion stays as it is.
+/// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads; after each, `watch` is told
+/// how many there are. A finished conversion stays as it is.
 ///
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged
@@ -34,6 +33,7 @@ pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
         Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
         Content::Manifest => (finished(out, threads, watch)?, true),
         Content::Journal => (put_together(out, threads, watch)?, false),
+        Content::Plan => planned::put_together(out, threads, watch)?,
     };
     Ok(Finalized {
         totals: Totals::new(manifest.images, &manifest.files),
@@ -45,7 +45,11 @@ pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
 }
 
 /// The manifest of a conversion that is finished already, if none of its record files was lost since.
-fn finished(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Manifest, OutputError> {
+pub(super) fn finished(
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
     if !are_whole(&manifest.files, out, threads, watch)? {
         return Err(OutputError::NeedsRepair(out.into()));
@@ -60,18 +64,18 @@ fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;
     let entries = whole(entries, &head, out, threads, watch)?;
-    if let Some(lacks) = Lacks::of(&head, &entries, Share::all_in(out)?.first().map(|(share, _)| *share)) {
-        return Err(ConvertError::Lacking { out: out.into(), lacks });
-    }
-    refuse_foreign_records(out, &head)?;
+    let mut lacks = Lacks::new(out, head.planned())?;
+    let missing = (0..head.planned()).filter(|file| !entries.contains_key(file));
+    missing.for_each(|file| lacks.add(file, head.file(file).unwrap_or_default()));
+    lacks.refuse(out)?;
+    refuse_foreign_records(out, &head.paths().collect())?;
     output.absorb_workers(entries.values())?;
     sweep(out, head.paths(), is_temporary)?;
     conclude(output, head, entries, None)
 }
 
-/// Refuses a folder with a record file that the plan does not have.
-fn refuse_foreign_records(out: &Path, head: &Head) -> Result<(), OutputError> {
-    let ours: HashSet<_> = head.paths().collect();
+/// Refuses a folder with a record file that is none of `ours`.
+pub(super) fn refuse_foreign_records(out: &Path, ours: &HashSet<PathBuf>) -> Result<(), OutputError> {
     match below(out)?.into_iter().find(|path| !ours.contains(path)) {
         Some(found) => Err(OutputError::ForeignRecords { out: out.into(), found }),
         None => Ok(()),
@@ -82,6 +86,8 @@ fn refuse_foreign_records(out: &Path, head: &Head) -> Result<(), OutputError> {
 #[derive(Clone, Debug)]
 pub struct Lacks {
     planned: usize,
+    /// That of one of the workers.
+    share: Option<Share>,
     /// First record file, and how many there are; of nobody where no worker was at work.
     of: BTreeMap<Option<Share>, (String, usize)>,
 }
@@ -90,14 +96,21 @@ impl Lacks {
     /// How many workers are told.
     const TOLD: usize = 8;
 
-    /// What `entries` lack of the record files of `head`; `None` where they lack nothing. `share` is that of one of the workers.
-    fn of(head: &Head, entries: &Entries, share: Option<Share>) -> Option<Self> {
-        let mut of = BTreeMap::new();
-        for file in (0..head.planned()).filter(|file| !entries.contains_key(file)) {
-            let name = || head.file(file).unwrap_or_default().to_owned();
-            of.entry(share.map(|share| share.with(file))).or_insert_with(|| (name(), 0)).1 += 1;
-        }
-        (!of.is_empty()).then_some(Self { planned: head.planned(), of })
+    /// None yet, of so many, by the workers that there were in `out`.
+    pub(super) fn new(out: &Path, planned: usize) -> Result<Self, OutputError> {
+        let share = Share::all_in(out)?.first().map(|(share, _)| *share);
+        Ok(Self { planned, share, of: BTreeMap::new() })
+    }
+
+    /// The record file of this name, at that place in the plan, is missing.
+    pub(super) fn add(&mut self, file: usize, name: &str) {
+        let of = self.share.map(|share| share.with(file));
+        self.of.entry(of).or_insert_with(|| (name.to_owned(), 0)).1 += 1;
+    }
+
+    /// Refuses to go on where something is missing.
+    pub(super) fn refuse(self, out: &Path) -> Result<(), ConvertError> {
+        if self.of.is_empty() { Ok(()) } else { Err(ConvertError::Lacking { out: out.into(), lacks: self }) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The journal of a conversion while workers share it: it says what all of them convert, and every one keeps it locked,
 //! together with the others and against whoever wants the folder for himself. What a worker has done is in a journal of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -40,6 +40,7 @@ impl JointJournal {
                 match Content::of(out)? {
                     Content::Nothing => Self::begin(out, head)?,
                     Content::Journal => {}
+                    Content::Plan => return Err(OutputError::Planned(out.into())),
                     Content::Manifest => return Ok(None),
                 }
                 continue;
@@ -65,22 +66,8 @@ impl JointJournal {
 
     /// Locks the journal of `out`; `None` where there is none.
     fn open(out: &Path) -> Result<Option<Self>, OutputError> {
-        let path = out.join(JOURNAL_NAME);
-        let failed = |reason| OutputError::Write { path: path.clone(), reason };
-        for _ in 0..TRIES {
-            // For writing, too, because some systems give the lock of `remove_if_nothing_is_done` to nobody else.
-            let file = match File::options().read(true).write(true).open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(failed(error)),
-            };
-            if !is_granted(file.try_lock_shared()).map_err(failed)? {
-                sleep(WAIT);
-            } else if is_named(&path, &file).map_err(failed)? {
-                return Ok(Some(Self { path, file }));
-            }
-        }
-        Err(OutputError::InUse(out.into()))
+        let file = lock_shared(out, JOURNAL_NAME)?;
+        Ok(file.map(|file| Self { path: out.join(JOURNAL_NAME), file }))
     }
 
     /// Puts a journal without entries into `out`, whole or not at all, unless another worker is faster.
@@ -97,7 +84,7 @@ impl JointJournal {
 
     fn read(&self) -> Result<Option<Earlier<Head>>, OutputError> {
         (&self.file).rewind().map_err(OutputError::write(&self.path))?;
-        Ok(journal::read(&self.path, &self.file)?.map(|(earlier, _)| earlier))
+        journal::read(&self.path, &self.file)
     }
 
     /// Removes the journal where neither it nor a worker's says of anything done, and nobody else is at work; tells whether
@@ -121,7 +108,44 @@ impl JointJournal {
     }
 }
 
-/// Whether workers are at work in `out`, rather than somebody who has it for himself.
-pub(super) fn is_at_work(out: &Path) -> bool {
-    File::open(out.join(JOURNAL_NAME)).is_ok_and(|file| file.try_lock_shared().is_ok())
+/// Locks the file `name` of `out` together with others; `None` where there is none.
+pub(super) fn lock_shared(out: &Path, name: &str) -> Result<Option<File>, OutputError> {
+    lock(out, name, File::try_lock_shared)
+}
+
+/// The same against all others.
+pub(super) fn lock_alone(out: &Path, name: &str) -> Result<Option<File>, OutputError> {
+    lock(out, name, File::try_lock)
+}
+
+fn lock(
+    out: &Path,
+    name: &str,
+    try_lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> Result<Option<File>, OutputError> {
+    let path = out.join(name);
+    let failed = |reason| OutputError::Write { path: path.clone(), reason };
+    for _ in 0..TRIES {
+        // For writing, too, because some systems give the lock against all others to nobody else.
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if !is_granted(try_lock(&file)).map_err(failed)? {
+            sleep(WAIT);
+        } else if is_named(&path, &file).map_err(failed)? {
+            return Ok(Some(file));
+        }
+    }
+    Err(in_use(out, name))
+}
+
+/// That somebody has the file `name` of `out` locked.
+pub(super) fn in_use(out: &Path, name: &str) -> OutputError {
+    // Workers have it together, so that another one could, too.
+    match File::open(out.join(name)).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+        true => OutputError::WorkersAtWork(out.into()),
+        false => OutputError::InUse(out.into()),
+    }
 }

@@ -93,12 +93,27 @@ impl Journal {
     /// # Errors
     /// The file cannot be read, or is not one of this version of petrec.
     pub(super) fn read<H: DeserializeOwned>(&mut self) -> Result<Option<Earlier<H>>, OutputError> {
-        let Some((earlier, end)) = read(&self.path, &self.file)? else { return Ok(None) };
+        let mut entries = Vec::new();
+        let first = self.scan(|entry| entries.push(entry))?;
+        Ok(first.map(|(head, digest)| Earlier { head, digest, entries }))
+    }
+
+    /// The same with one entry in memory at a time: tells the head and its SHA-256.
+    pub(super) fn scan<H: DeserializeOwned>(
+        &mut self,
+        mut each: impl FnMut(Entry),
+    ) -> Result<Option<(H, String)>, OutputError> {
+        let mut count = 0;
+        let counted = |entry| {
+            count += 1;
+            each(entry);
+        };
+        let Some(Scanned { head, digest, end }) = scan(&self.path, &self.file, counted)? else { return Ok(None) };
         // Only now is it certain that the file is ours to change.
         let failed = |reason| OutputError::Write { path: self.path.clone(), reason };
         self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
-        *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = earlier.entries.len();
-        Ok(Some(earlier))
+        *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = count;
+        Ok(Some((head, digest)))
     }
 
     /// Begins anew with this head and these entries, on disk when this returns.
@@ -184,32 +199,47 @@ pub(super) fn of_one_entry(digest: &str, entry: &Entry) -> io::Result<Vec<u8>> {
     records.finish()
 }
 
-/// Reads the journal `path` from where `content` stands, and tells where its last whole record ends; `None` where there is not
-/// even a head. Changes nothing.
-pub(super) fn read<H: DeserializeOwned>(
+/// Reads the journal `path` from where `content` stands; `None` where there is not even a head. Changes nothing.
+pub(super) fn read<H: DeserializeOwned>(path: &Path, content: impl Read) -> Result<Option<Earlier<H>>, OutputError> {
+    let mut entries = Vec::new();
+    let scanned = scan(path, content, |entry| entries.push(entry))?;
+    Ok(scanned.map(|Scanned { head, digest, .. }| Earlier { head, digest, entries }))
+}
+
+/// All of a journal but its entries.
+pub(super) struct Scanned<H> {
+    pub(super) head: H,
+    /// SHA-256 of the first record.
+    pub(super) digest: String,
+    /// Where the last whole record ends.
+    end: u64,
+}
+
+/// The same with one entry in memory at a time.
+pub(super) fn scan<H: DeserializeOwned>(
     path: &Path,
     content: impl Read,
-) -> Result<Option<(Earlier<H>, u64)>, OutputError> {
+    mut each: impl FnMut(Entry),
+) -> Result<Option<Scanned<H>>, OutputError> {
     let foreign = |_: serde_json::Error| OutputError::Foreign(path.into());
     let mut reader = Reader::of_any_length(BufReader::new(content));
-    let mut records = Vec::new();
+    let mut first = None;
     for record in reader.by_ref() {
-        match record {
-            Ok(record) => records.push(record),
-            Err(ReadError { damage: Damage::Io(error), .. }) => return Err(OutputError::write(path)(error)),
-            Err(_) => break,
+        match (record, &first) {
+            (Ok(record), None) => {
+                let First { format, head } = serde_json::from_slice(&record).map_err(foreign)?;
+                if format != FORMAT {
+                    return Err(OutputError::Foreign(path.into()));
+                }
+                first = Some((head, crate::hex(&Sha256::digest(&record))));
+            }
+            (Ok(record), Some(_)) => each(serde_json::from_slice(&record).map_err(foreign)?),
+            (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::write(path)(error)),
+            (Err(_), _) => break,
         }
     }
     let end = reader.bytes();
-
-    let Some((first, entries)) = records.split_first() else { return Ok(None) };
-    let digest = crate::hex(&Sha256::digest(first));
-    let First { format, head } = serde_json::from_slice(first).map_err(foreign)?;
-    if format != FORMAT {
-        return Err(OutputError::Foreign(path.into()));
-    }
-    let entries = entries.iter().map(|entry| serde_json::from_slice(entry)).collect::<Result<_, _>>();
-    Ok(Some((Earlier { head, digest, entries: entries.map_err(foreign)? }, end)))
+    Ok(first.map(|(head, digest)| Scanned { head, digest, end }))
 }
 
 /// Whether `file` is still the one that goes by the name `path`.

@@ -20,6 +20,7 @@ mod options;
 mod output;
 mod output_error;
 mod plan;
+mod planned;
 mod preview;
 mod record_files;
 mod share;
@@ -28,6 +29,7 @@ mod summary;
 mod tfds;
 mod worker;
 
+use std::ops::DerefMut;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,6 +45,7 @@ pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDesc
 pub use options::{Options, Part, Start, Target, Watch};
 pub use output_error::OutputError;
 pub use plan::{Layout, Order, PlanError};
+pub use planned::{How, PLAN_NAME, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
 pub use preview::{Estimate, PlannedClass, PlannedRecords, PlannedSplit, Preview, preview};
 pub use share::{Share, ShareError};
 pub use split::{Division, ParseSplitsError, Split, Splits};
@@ -105,8 +108,8 @@ pub fn convert(
         resumed,
         seconds,
         images_per_second: (images - resumed) as f64 / seconds,
-        engine: engine_name,
-        isa,
+        engine: engine_name.into(),
+        isa: isa.map(Into::into),
         device,
         model: weights.metadata().architecture,
         feature_shape,
@@ -114,6 +117,25 @@ pub fn convert(
         report,
         worker,
     })
+}
+
+/// What there is to do, as it was listed and typed.
+struct Draft<'a> {
+    worker: Worker<'a>,
+    plan: Plan,
+    /// Without files.
+    manifest: Manifest,
+}
+
+impl<'a> Draft<'a> {
+    /// Plans it, with `options` that are complete.
+    fn new(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
+        let worker = Worker::new(dataset, weights, options)?;
+        let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
+        let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
+        let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description());
+        Ok(Self { worker, plan, manifest })
+    }
 }
 
 /// A conversion, planned.
@@ -128,10 +150,7 @@ struct Conversion<'a> {
 impl<'a> Conversion<'a> {
     /// Plans it, with `options` that are complete.
     fn plan(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
-        let worker = Worker::new(dataset, weights, options)?;
-        let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
-        let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
-        let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description());
+        let Draft { worker, plan, manifest } = Draft::new(dataset, weights, options)?;
         let head = Head::new(dataset, options, &plan, manifest);
         info!(files = plan.files.len(), images = dataset.images.len(), "planned the record files");
         Ok(Self { dataset, options, worker, plan, head })
@@ -176,7 +195,8 @@ impl<'a> Conversion<'a> {
             read_back: self.options.read_back.then(|| Arc::new(self.head.manifest.clone())),
         };
         let files = RecordFiles::new(&self.plan, |file| part.has(file), form, &mut output, engine.as_ref(), done);
-        let entries = convert_images(&self.worker, files, engine, watch)?;
+        let workers = self.worker.count(engine.as_ref()).min(files.images().len());
+        let entries = convert_images(&self.worker, files, engine.forks(workers), watch)?;
         let files = match part {
             Part::Whole { .. } => conclude(output, self.head, entries, report)?.files,
             Part::Share(_) => {
@@ -208,17 +228,16 @@ impl<'a> Conversion<'a> {
 fn convert_images(
     worker: &Worker<'_>,
     mut files: RecordFiles<'_>,
-    engine: Box<dyn FeatureExtractor>,
+    engines: Vec<impl DerefMut<Target = dyn FeatureExtractor> + Send>,
     watch: &mut impl Watch,
 ) -> Result<Entries, ConvertError> {
     let planned = files.planned();
     let images = files.images();
     let in_order = worker.files(&images);
-    let workers = worker.count(engine.as_ref()).min(images.len());
     let converted = parallel::ordered(
         images.len(),
-        engine.forks(workers),
-        |engine, place| worker.convert(engine.as_mut(), &in_order, place),
+        engines,
+        |engine, place| worker.convert(&mut **engine, &in_order, place),
         |converted| {
             if watch.wants_to_stop() && files.is_between_files() {
                 return Err(ConvertError::Interrupted);
@@ -229,9 +248,9 @@ fn convert_images(
         },
     );
     let settled = converted.and_then(|()| files.settle());
-    let (done, failed) = files.finish();
-    match (settled, done.len() - failed) {
-        (Ok(()), _) => Ok(done),
+    let (entries, done) = files.finish();
+    match (settled, done) {
+        (Ok(()), _) => Ok(entries),
         (Err(reason), 0) => Err(reason),
         (Err(reason), done) => Err(ConvertError::Unfinished { reason: Box::new(reason), done, planned }),
     }

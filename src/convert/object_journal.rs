@@ -55,7 +55,7 @@ impl ObjectJournal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(reason) => return Err(OutputError::Unreachable { path, reason }),
         };
-        let Some((mut earlier, _)) = journal::read::<Head>(&path, &content[..])? else {
+        let Some(mut earlier) = journal::read::<Head>(&path, &content[..])? else {
             return Err(OutputError::Foreign(path));
         };
         let mut paths = all_in(&self.out)?;
@@ -68,7 +68,7 @@ impl ObjectJournal {
                 Err(reason) => return Err(OutputError::Unreachable { path: path.clone(), reason }),
             };
             match journal::read::<String>(path, &content[..])? {
-                Some((of_file, _)) if of_file.head == earlier.digest => earlier.entries.extend(of_file.entries),
+                Some(of_file) if of_file.head == earlier.digest => earlier.entries.extend(of_file.entries),
                 _ => return Err(OutputError::Foreign(path.clone())),
             }
         }
@@ -103,7 +103,7 @@ impl ObjectJournal {
         };
         let path = self.head_path();
         let found = if store::put_new(&path, content.clone())? { None } else { Some(store::read(&path)?) };
-        let parse = |content: &[u8]| journal::read::<Head>(&path, content).ok().flatten().map(|(earlier, _)| earlier);
+        let parse = |content: &[u8]| journal::read::<Head>(&path, content).ok().flatten();
         let there = match found.as_deref().and_then(parse) {
             Some(there) if self::identity(&there.head)? == *identity => Some(there.digest),
             // A run that was killed before its first entry, of something else or of another version.

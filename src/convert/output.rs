@@ -5,9 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::{fs, io};
+use std::{fs, io, mem};
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use tracing::info;
 
 use super::head::Head;
@@ -109,14 +110,24 @@ impl Record {
     }
 }
 
+/// What a run goes by, beside what it was told.
+enum Basis {
+    /// Nothing else.
+    Alone,
+    /// The journal that the worker shares with others.
+    Joint(JointJournal),
+    /// A plan, which whoever has this keeps locked.
+    Plan,
+}
+
 /// The output folder of one run, ours alone while this lives, or a worker's part in it. Dropped before the journal has an
 /// entry, it takes back every folder it made.
 pub(super) struct Output {
     root: PathBuf,
     /// The folder's, or the worker's.
     journal: Arc<Record>,
-    /// The one that the worker shares with others.
-    joint: Option<JointJournal>,
+    /// What it goes by.
+    basis: Basis,
     /// Whose the temporary files are.
     owner: String,
     /// Files that were handed to the disk and are not there yet, the oldest first.
@@ -131,17 +142,20 @@ impl Output {
     pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
         if store::is_url(out) {
             // Nothing can be locked there. Whoever else is at work writes the same or is found out.
-            return Ok(Self::new(out, Record::Objects(ObjectJournal::new(out, None)), None, String::new(), Vec::new()));
+            return Ok(Self::new(
+                out,
+                Record::Objects(ObjectJournal::new(out, None)),
+                Basis::Alone,
+                String::new(),
+                Vec::new(),
+            ));
         }
         let mut folders = Vec::new();
         make_folder(out, &mut folders)?;
-        let in_use = || match joint::is_at_work(out) {
-            true => OutputError::WorkersAtWork(out.into()),
-            false => OutputError::InUse(out.into()),
-        };
+        let in_use = || joint::in_use(out, JOURNAL_NAME);
         let journal = Journal::lock(out.join(JOURNAL_NAME)).and_then(|journal| journal.ok_or_else(in_use));
         let journal = journal.inspect_err(|_| remove_folders(&folders))?;
-        Ok(Self::new(out, Record::File(journal), None, String::new(), folders))
+        Ok(Self::new(out, Record::File(journal), Basis::Alone, String::new(), folders))
     }
 
     /// The same for a worker: locks its own journal, and shares that of the folder. Tells all that both say of record files,
@@ -163,7 +177,7 @@ impl Output {
                 None => Vec::new(),
             };
             journal.begin(head, &[]).map_err(OutputError::write(out))?;
-            let output = Self::new(out, Record::Objects(journal), None, share.owner(), Vec::new());
+            let output = Self::new(out, Record::Objects(journal), Basis::Alone, share.owner(), Vec::new());
             return Ok(Some((output, entries)));
         }
         let mut folders = Vec::new();
@@ -179,17 +193,72 @@ impl Output {
             Some(_) => return Err(OutputError::Foreign(path)),
             None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
         }
-        let output = Self::new(out, Record::File(journal), Some(joint), share.owner(), folders);
+        let output = Self::new(out, Record::File(journal), Basis::Joint(joint), share.owner(), folders);
         // Only now, so that of two that come at once one sees the other.
-        match Share::all_in(out)?.into_iter().find(|(other, _)| other.count() != share.count()) {
-            Some((other, _)) => Err(OutputError::OtherCount { out: out.into(), share, then: other.count() }),
-            None => Ok(Some((output, entries))),
-        }
+        share.refuse_other_count(out)?;
+        Ok(Some((output, entries)))
     }
 
-    fn new(root: &Path, journal: Record, joint: Option<JointJournal>, owner: String, folders: Vec<PathBuf>) -> Self {
+    /// The same for one who goes by a plan with this digest, which is locked: a worker, or somebody who is alone. `each`
+    /// hears of every entry of its own journal and of those that nobody writes to meanwhile.
+    pub(super) fn by_plan(
+        out: &Path,
+        share: Option<Share>,
+        digest: &str,
+        mut each: impl FnMut(Entry),
+    ) -> Result<Self, OutputError> {
+        let others = match share {
+            Some(_) => vec![out.join(JOURNAL_NAME)],
+            None => Share::all_in(out)?.into_iter().map(|(_, path)| path).collect(),
+        };
+        for path in others {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(OutputError::write(&path)(error)),
+            };
+            match journal::scan::<String>(&path, &file, &mut each)? {
+                Some(journal::Scanned { head, .. }) if head != digest => return Err(OutputError::OtherPlan(path)),
+                _ => {}
+            }
+        }
+        let (name, owner) =
+            share.map_or((JOURNAL_NAME.to_owned(), String::new()), |share| (share.journal(), share.owner()));
+        let path = out.join(&name);
+        let mut journal = Journal::lock(path.clone())?.ok_or_else(|| match share {
+            Some(share) => OutputError::SameWorker { out: out.into(), share },
+            None => joint::in_use(out, &name),
+        })?;
+        match journal.scan::<String>(each)? {
+            Some((head, _)) if head != digest => return Err(OutputError::OtherPlan(path)),
+            Some(_) => {}
+            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
+        }
+        share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
+        Ok(Self::new(out, Record::File(journal), Basis::Plan, owner, Vec::new()))
+    }
+
+    fn new(root: &Path, journal: Record, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
         let (root, journal) = (root.into(), Arc::new(journal));
-        Self { root, journal, joint, owner, committing: VecDeque::new(), failed: 0, folders }
+        Self { root, journal, basis, owner, committing: VecDeque::new(), failed: 0, folders }
+    }
+
+    /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
+    pub(super) fn written_before(&mut self) -> Vec<WrittenFile> {
+        let mut written = Vec::new();
+        match self.journal() {
+            Record::File(journal) => drop(journal.scan::<IgnoredAny>(|entry| written.extend(entry.file))),
+            Record::Objects(journal) => {
+                let entries = journal.earlier(|_| true).ok().flatten().map(|earlier| earlier.entries);
+                return entries.into_iter().flatten().filter_map(|entry| entry.file).collect();
+            }
+        }
+        for (_, path) in Share::all_in(&self.root).unwrap_or_default() {
+            if let Ok(file) = File::open(&path) {
+                let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
+            }
+        }
+        written
     }
 
     /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.
@@ -200,7 +269,7 @@ impl Output {
         };
         for (_, path) in Share::all_in(&self.root)? {
             let file = File::open(&path).map_err(OutputError::write(&path))?;
-            let Some((of_worker, _)) = journal::read::<String>(&path, &file)? else { continue };
+            let Some(of_worker) = journal::read::<String>(&path, &file)? else { continue };
             match &mut earlier {
                 Some(earlier) if earlier.digest == of_worker.head => earlier.entries.extend(of_worker.entries),
                 _ => return Err(OutputError::Foreign(path)),
@@ -232,6 +301,11 @@ impl Output {
     /// The folder.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whose the temporary files are.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// Where a file of that relative path lies.
@@ -334,7 +408,7 @@ impl Output {
         for file in files {
             remove_if_there(&self.path(&file))?;
         }
-        let folders = std::mem::take(&mut self.folders);
+        let folders = mem::take(&mut self.folders);
         self.finish()?;
         remove_folders(&folders);
         Ok(())
@@ -349,12 +423,16 @@ impl Drop for Output {
         if journal.entries() > 0 {
             return;
         }
-        let is_gone = match self.joint.take() {
-            Some(joint) => {
+        let is_gone = match mem::replace(&mut self.basis, Basis::Alone) {
+            Basis::Joint(joint) => {
                 let _ = journal.remove();
                 joint.remove_if_nothing_is_done(&self.root).unwrap_or(false)
             }
-            None => {
+            Basis::Plan => {
+                let _ = journal.remove();
+                false
+            }
+            Basis::Alone => {
                 let has_workers = Share::all_in(&self.root).is_ok_and(|journals| !journals.is_empty());
                 !has_workers && journal.remove().is_ok()
             }
@@ -383,7 +461,7 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
 }
 
 /// Makes `folder` and what it lies in, and notes what was made.
-fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
+pub(super) fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
     if store::is_url(folder) {
         return Ok(()); // it is there with the first object
     }
@@ -406,7 +484,7 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError
 }
 
 /// Removes those of `folders` that are empty, the innermost first.
-fn remove_folders(folders: &[PathBuf]) {
+pub(super) fn remove_folders(folders: &[PathBuf]) {
     for folder in folders.iter().rev() {
         let _ = fs::remove_dir(folder);
     }

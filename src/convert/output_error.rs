@@ -71,8 +71,8 @@ pub enum OutputError {
     },
     /// A worker finds a finished conversion with something wrong.
     #[error(
-        "{}: the conversion is finished, but record files are missing or damaged; run the same command once without a worker \
-         to repair it",
+        "{}: the conversion is finished, but record files are missing or damaged; run 'petrec convert' with the data set \
+         once without a worker to repair it",
         display_path(.0)
     )]
     NeedsRepair(PathBuf),
@@ -94,6 +94,18 @@ pub enum OutputError {
     /// The folder cannot be searched for such files.
     #[error(transparent)]
     Unreadable(#[from] FilesError),
+    /// What is to be done there is planned already.
+    #[error(
+        "{}: holds a plan, which says what is converted: go on with 'petrec convert --plan', or start anew with --restart",
+        display_path(.0)
+    )]
+    Planned(PathBuf),
+    /// A journal that belongs to another plan.
+    #[error(
+        "{}: tells of record files of another plan than the one beside it; start anew with 'petrec plan --restart'",
+        display_path(.0)
+    )]
+    OtherPlan(PathBuf),
     /// The journal is another version's.
     #[error("{}: not a journal of this version of petrec; finish with the version that began, or name another folder", display_path(.0))]
     Foreign(PathBuf),

@@ -104,10 +104,12 @@ const LONGEST_NAME: usize = 255;
 /// One record file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PlannedFile {
+    /// Its place among all record files of the conversion.
+    pub(super) number: usize,
     /// Relative to the output folder.
     pub(super) path: PathBuf,
     /// The images whose records it holds, as a part of the plan's order. A rejected one leaves it a record shorter.
-    images: Range<usize>,
+    pub(super) images: Range<usize>,
     /// Where the data set is divided: the name of its split.
     pub(super) split: Option<String>,
 }
@@ -150,13 +152,24 @@ impl<'a> Arrangement<'a> {
     }
 }
 
-/// All record files, in the order of their images: together they hold each image once.
+/// All record files, in the order of their images: together they hold each image once. Or some of them, with their images.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) layout: Layout,
     pub(super) files: Vec<PlannedFile>,
     /// Every image once, as an index into the data set, in the order of the records.
-    order: Vec<usize>,
+    pub(super) order: Vec<usize>,
+    /// Who else knows which images are in which file.
+    pub(super) told_by: ToldBy,
+}
+
+/// Where it is written down, while a conversion is not finished, which images are in a record file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToldBy {
+    /// In the journal, by their places in the data set.
+    Journal,
+    /// In a plan on disk.
+    Plan,
 }
 
 /// The images of one split, or of all.
@@ -202,12 +215,26 @@ impl Plan {
         if let Some(name) = names.find(|name| name.len() > LONGEST_NAME) {
             return Err(PlanError::LongName { name: name.into_owned() });
         }
-        Ok(Self { layout, files, order })
+        files.iter_mut().enumerate().for_each(|(number, file)| file.number = number);
+        Ok(Self { layout, files, order, told_by: ToldBy::Journal })
     }
 
     /// The images of one of the files, as indices into the data set, in the order of their records.
     pub(super) fn images_of(&self, file: &PlannedFile) -> &[usize] {
         &self.order[file.images.clone()]
+    }
+
+    /// Whether the records are in the order of the data set.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.order.iter().enumerate().all(|(place, image)| place == *image)
+    }
+
+    /// What the journal is to say of them.
+    pub(super) fn journaled(&self, file: &PlannedFile) -> Vec<usize> {
+        match self.told_by {
+            ToldBy::Journal => self.images_of(file).to_vec(),
+            ToldBy::Plan => Vec::new(),
+        }
     }
 }
 
@@ -259,6 +286,7 @@ fn shards(part: &Part<'_>, wanted: u64, name: impl Fn(usize, usize) -> String) -
     let bound = move |index: usize| (images as u128 * index as u128 / count as u128) as usize;
     let (start, split) = (part.images.start, part.split.map(str::to_owned));
     (0..count).map(move |index| PlannedFile {
+        number: index,
         path: name(index, count).into(),
         images: start + bound(index)..start + bound(index + 1),
         split: split.clone(),
@@ -289,7 +317,7 @@ fn of_image(
         let first = dataset.images[first].relative.clone();
         return Err(PlanError::SameName { first, second: file.relative.clone(), record: path });
     }
-    Ok(PlannedFile { path, images: place..place + 1, split: part.split.map(str::to_owned) })
+    Ok(PlannedFile { number: place, path, images: place..place + 1, split: part.split.map(str::to_owned) })
 }
 
 #[cfg(test)]

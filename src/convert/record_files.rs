@@ -28,9 +28,12 @@ pub(super) struct RecordFiles<'a> {
     pending: VecDeque<usize>,
     open: Option<Open>,
     done: Entries,
+    /// Files that were done before and are not in `done`.
+    done_elsewhere: usize,
 }
 
 /// In which form the files are written.
+#[derive(Clone)]
 pub(super) struct Form {
     pub(super) compression: Compression,
     /// Whether each gets an index.
@@ -57,11 +60,16 @@ impl<'a> RecordFiles<'a> {
         engine: &dyn FeatureExtractor,
         done: Entries,
     ) -> Self {
-        let wanted = (0..plan.files.len()).filter(|number| wanted(*number));
-        let pending: VecDeque<_> = wanted.filter(|number| !done.contains_key(number)).collect();
+        let wanted = (0..plan.files.len()).filter(|place| wanted(plan.files[*place].number));
+        let pending: VecDeque<_> = wanted.filter(|place| !done.contains_key(&plan.files[*place].number)).collect();
         let planned = done.len() + pending.len();
         let engine = (engine.name(), engine.isa(), engine.device());
-        Self { plan, output, engine, form, planned, pending, open: None, done }
+        Self { plan, output, engine, form, planned, pending, open: None, done, done_elsewhere: 0 }
+    }
+
+    /// The same files as a part of `planned`, so many of which are done.
+    pub(super) fn in_part_of(self, planned: usize, done: usize) -> Self {
+        Self { planned, done_elsewhere: done, ..self }
     }
 
     /// The images that [`RecordFiles::put`] is to be called for, in this order, as indices into the data set.
@@ -105,9 +113,10 @@ impl<'a> RecordFiles<'a> {
         Ok(self.output.settle()?)
     }
 
-    /// Tells what was done, in order, and how many of these files did not get as far as the disk.
+    /// Tells what was done, in order, and how many files there are now, of this part and all others.
     pub(super) fn finish(self) -> (Entries, usize) {
-        (self.done, self.output.failures())
+        let there = self.done.len() + self.done_elsewhere - self.output.failures();
+        (self.done, there)
     }
 
     fn begin(&mut self) -> Result<Open, ConvertError> {
@@ -148,14 +157,14 @@ impl<'a> RecordFiles<'a> {
             None
         };
         let entry = Entry {
-            index: number,
+            index: planned.number,
             split: planned.split.clone(),
-            images: self.plan.images_of(planned).to_vec(),
+            images: self.plan.journaled(planned),
             file: file.as_ref().map(|file| file.written.clone()),
             findings,
         };
         self.output.commit(&planned.path, file, entry.clone())?;
-        self.done.insert(number, entry);
+        self.done.insert(planned.number, entry);
         Ok(())
     }
 

@@ -35,12 +35,6 @@ impl Share {
         if index < count { Ok(Self { index, count }) } else { Err(ShareError { index, count }) }
     }
 
-    /// How many workers there are.
-    #[must_use]
-    pub fn count(self) -> usize {
-        self.count
-    }
-
     /// Whether the record file with that place in the plan is in it.
     pub(super) fn has(self, file: usize) -> bool {
         file % self.count == self.index
@@ -54,6 +48,14 @@ impl Share {
     /// The owner of the worker's temporary files: `3-of-8`.
     pub(super) fn owner(self) -> String {
         format!("{}-of-{}", self.index, self.count)
+    }
+
+    /// Refuses to work beside workers of another number.
+    pub(super) fn refuse_other_count(self, out: &Path) -> Result<(), OutputError> {
+        match Self::all_in(out)?.into_iter().find(|(other, _)| other.count != self.count) {
+            Some((other, _)) => Err(OutputError::OtherCount { out: out.into(), share: self, then: other.count }),
+            None => Ok(()),
+        }
     }
 
     /// The name of its journal.

@@ -1,5 +1,7 @@
 //! What a run did, for people and for machines.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::Share;
@@ -49,9 +51,9 @@ pub struct Summary {
     /// Images of this run, rejected ones included, divided by seconds.
     pub images_per_second: f64,
     /// The engine of this run.
-    pub engine: &'static str,
+    pub engine: Cow<'static, str>,
     /// Its instructions, where it has several.
-    pub isa: Option<&'static str>,
+    pub isa: Option<Cow<'static, str>>,
     /// Its device, where it is a GPU.
     pub device: Option<String>,
     /// The network.

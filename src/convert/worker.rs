@@ -22,6 +22,8 @@ pub(super) struct Worker<'a> {
     preprocess: &'a Preprocess,
     network: Network,
     layout: RecordLayout,
+    /// Whether the images were listed long ago.
+    is_of_plan: bool,
 }
 
 /// What became of one image.
@@ -39,7 +41,16 @@ impl<'a> Worker<'a> {
         }
         let layout = RecordLayout::new(&options.feature_key, &options.label_key, &options.extras)?;
         let preprocess = &weights.metadata().preprocess;
-        Ok(Self { dataset, options, preprocess, network: weights.network(), layout })
+        Ok(Self { dataset, options, preprocess, network: weights.network(), layout, is_of_plan: false })
+    }
+
+    /// The same on images that somebody else listed: one that is longer or shorter since is another, and rejected.
+    pub(super) fn of_plan(
+        dataset: &'a Dataset,
+        weights: &'a Weights,
+        options: &'a Options,
+    ) -> Result<Self, ConvertError> {
+        Ok(Self { is_of_plan: true, ..Self::new(dataset, weights, options)? })
     }
 
     /// How many workers there are to be.
@@ -63,7 +74,7 @@ impl<'a> Worker<'a> {
         place: usize,
     ) -> Result<Converted<'o>, ConvertError> {
         let file = files.get(place).expect("the order ends here");
-        let loaded = files.load(place, file);
+        let loaded = files.load(place, file).and_then(|loaded| self.unless_changed(file, loaded));
         if let Err(Rejection { reason: Reason::Unreachable, detail, .. }) = loaded {
             return Err(ConvertError::Unreachable { path: file.path.clone(), detail });
         }
@@ -73,6 +84,15 @@ impl<'a> Worker<'a> {
             Err(rejection) => Err(rejection),
         };
         Ok(Converted { file, finding, record })
+    }
+
+    fn unless_changed(&self, file: &ImageFile, loaded: Loaded) -> Result<Loaded, Rejection> {
+        let (planned, found) = (file.size, loaded.bytes.len() as u64);
+        if self.is_of_plan && planned != found {
+            let detail = format!("it had {planned} bytes when it was planned, and has {found} now");
+            return Err(Rejection::new(Reason::Unreadable, loaded.picture.format, detail));
+        }
+        Ok(loaded)
     }
 
     fn record(

@@ -3,13 +3,15 @@
 use std::num::NonZero;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::{DeviceChoice, EngineError, FeatureExtractor};
 use crate::model::Weights;
 
 /// Which engine to run, as typed after `--backend`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// A GPU if there is one, else the processor.
     #[default]
@@ -53,7 +55,7 @@ impl FromStr for Backend {
 }
 
 /// What somebody wants to run on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Selection {
     /// The engine.
     pub backend: Backend,

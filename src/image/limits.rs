@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Accept, Reason};
 
 /// TensorFlow refuses pictures of 2^29 samples and more; so do we, before anything is allocated.
@@ -13,7 +15,7 @@ const MAX_SAMPLES: u64 = 1 << 29;
 const MAX_FILE_SIZE: u64 = i32::MAX as u64;
 
 /// What one picture may ask for. `None` leaves it at TensorFlow's own limit, which no verdict of TensorFlow's differs from.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Width times height. TensorFlow's: less than 2^29 samples, which it counts for each format in its own way.
     pub pixels: Option<u64>,
@@ -41,7 +43,7 @@ impl fmt::Display for Limits {
 }
 
 /// Which files count as pictures, and how much one may ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// What a file must be.
     pub accept: Accept,

@@ -15,7 +15,7 @@ use crate::dataset::{ImageFile, display_path};
 use crate::image::{Accept, Format, Outline, Reason, Rejection};
 
 /// What was decided about one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It decodes as the policy demands.
@@ -25,7 +25,7 @@ pub enum Verdict {
 }
 
 /// What was found out about one file, whatever it is called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
     /// Accepted or rejected.
     pub verdict: Verdict,
@@ -120,9 +120,9 @@ pub struct SplitReport {
     pub counts: Counts,
 }
 
-/// What happened to every file of a run.
+/// What happened to every file of a run. `F` are the files, or what writes them as a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct Report<F = Vec<FileReport>> {
     /// Version of petrec that wrote this.
     pub petrec: Cow<'static, str>,
     /// The policy that was applied.
@@ -138,7 +138,7 @@ pub struct Report {
     /// What was passed over while listing the data set, a line each.
     pub notes: Vec<String>,
     /// Every file, in the data set's order.
-    pub files: Vec<FileReport>,
+    pub files: F,
 }
 
 impl Report {
@@ -161,18 +161,10 @@ impl Report {
 
     /// Adds the next file of the data set's order.
     pub fn push(&mut self, path: &Path, label: Option<usize>, finding: Finding) {
-        self.counts.add(finding.verdict);
-        let class = label.and_then(|label| self.classes.get_mut(label));
-        let class = class.map(|class| {
-            class.counts.add(finding.verdict);
-            class.name.clone()
-        });
-        if let Some(reason) = finding.reason {
-            *self.reasons.entry(reason.code().into()).or_default() += 1;
-        }
+        self.count(label, &finding);
         self.files.push(FileReport {
             path: path.to_string_lossy().into_owned(),
-            class,
+            class: label.and_then(|label| Some(self.classes.get(label)?.name.clone())),
             finding,
             split: None,
             quarantined: None,
@@ -181,13 +173,44 @@ impl Report {
 
     /// Says in which of the splits each file is: `files` are their places in the report, with the name of the split.
     pub fn divide<'a>(&mut self, names: impl Iterator<Item = &'a str>, files: impl Iterator<Item = (usize, &'a str)>) {
-        self.splits = names.map(|name| SplitReport { name: name.to_owned(), counts: Counts::default() }).collect();
+        self.begin_splits(names);
         for (file, name) in files {
-            if let Some(split) = self.splits.iter_mut().find(|split| split.name == name) {
-                split.counts.add(self.files[file].finding.verdict);
+            if let Some(split) = self.splits.iter().position(|split| split.name == name) {
+                self.count_in_split(split, self.files[file].finding.verdict);
             }
             self.files[file].split = Some(name.to_owned());
         }
+    }
+}
+
+impl<F> Report<F> {
+    /// Counts a file without adding it.
+    pub(crate) fn count(&mut self, label: Option<usize>, finding: &Finding) {
+        self.counts.add(finding.verdict);
+        if let Some(class) = label.and_then(|label| self.classes.get_mut(label)) {
+            class.counts.add(finding.verdict);
+        }
+        if let Some(reason) = finding.reason {
+            *self.reasons.entry(reason.code().into()).or_default() += 1;
+        }
+    }
+
+    /// The names of the splits, each without a file yet.
+    pub(crate) fn begin_splits<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        self.splits = names.map(|name| SplitReport { name: name.to_owned(), counts: Counts::default() }).collect();
+    }
+
+    /// Counts a file of the split at that place.
+    pub(crate) fn count_in_split(&mut self, split: usize, verdict: Verdict) {
+        if let Some(split) = self.splits.get_mut(split) {
+            split.counts.add(verdict);
+        }
+    }
+
+    /// The same report with other files.
+    pub(crate) fn with_files<G>(self, files: G) -> Report<G> {
+        let Self { petrec, accept, counts, classes, splits, reasons, notes, .. } = self;
+        Report { petrec, accept, counts, classes, splits, reasons, notes, files }
     }
 }
 

@@ -31,7 +31,9 @@ pub(super) fn problem(error: &Error) -> io::Error {
         }
         (ErrorKind::AlreadyExists, _) => "there is such an object already".to_owned(),
         (ErrorKind::Unsupported, Error::Generic { .. }) => {
-            format!("the server cannot do that ({told}): over http petrec lists by WebDAV; name single files, or another store")
+            format!(
+                "the server cannot do that ({told}): over http petrec lists by WebDAV; name single files, or another store"
+            )
         }
         (ErrorKind::Unsupported, _) => told,
         _ => format!(

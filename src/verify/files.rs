@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use thiserror::Error;
 
-use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, WrittenFile};
+use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PLAN_NAME, WrittenFile};
 use crate::dataset::display_path;
 use crate::store;
 use crate::tfrecord::Index;
@@ -164,7 +164,7 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
 /// Whether a conversion into `folder` is under way, or was.
 fn has_journal(folder: &Path) -> io::Result<bool> {
     if !store::is_url(folder) {
-        return Ok(folder.join(JOURNAL_NAME).exists());
+        return Ok([JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()));
     }
     // A worker's journal there can outlast the others.
     Ok(store::list(folder)?.iter().any(|item| item.name.starts_with(JOURNAL_NAME)))

@@ -16,6 +16,7 @@ mod log;
 mod models;
 #[path = "../common/places.rs"]
 mod places;
+mod plans;
 mod probe;
 #[path = "../common/program.rs"]
 mod program;

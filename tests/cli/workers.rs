@@ -11,9 +11,9 @@ use super::resume::{killed_conversion, tree};
 use super::{Run, convert_photos, json, names, petrec, program, temporary};
 
 /// Many small files: eight of the example photos' records.
-const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", "1"];
+pub(crate) const SHARDS: &[&str] = &["--pool", "avg", "--shard-size", "11kB", "--threads", "1"];
 /// All that a conversion can write beside the records.
-const EVERYTHING: &[&str] = &[
+pub(crate) const EVERYTHING: &[&str] = &[
     "--pool=avg",
     "--threads=1",
     "--split=train=0.6,test=0.4",
@@ -23,8 +23,8 @@ const EVERYTHING: &[&str] = &[
     "--index",
     "--shards=3",
 ];
-const GZIP: &[&str] = &["--pool=avg", "--compression=gzip", "--shards=4", "--verify"];
-const PER_IMAGE: &[&str] = &["--pool=avg", "--layout=per-image"];
+pub(crate) const GZIP: &[&str] = &["--pool=avg", "--compression=gzip", "--shards=4", "--verify"];
+pub(crate) const PER_IMAGE: &[&str] = &["--pool=avg", "--layout=per-image"];
 
 /// The options of a worker behind those of the conversion.
 fn of_worker(options: &[&str], index: usize, count: usize) -> Vec<String> {
@@ -40,7 +40,7 @@ fn worker(out: &Path, options: &[&str], index: usize, count: usize) -> Run {
     convert_photos(out, &texts(&of_worker(options, index, count)))
 }
 
-fn finalize(out: &Path) -> Run {
+pub(crate) fn finalize(out: &Path) -> Run {
     petrec(["finalize".as_ref(), out.as_os_str()])
 }
 
@@ -61,7 +61,7 @@ fn stopped(out: &Path, options: &[&str], part: &str) -> std::process::Child {
 }
 
 /// A folder that one run converted with these options.
-fn of_one_run(options: &[&str]) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn of_one_run(options: &[&str]) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
     let out = temporary();
     convert_photos(out.path(), options).ok();
     tree(out.path())

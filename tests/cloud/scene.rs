@@ -97,6 +97,15 @@ impl Scene {
         tree
     }
 
+    /// What a local run would write of the data set in the store: its report, too, tells where the photos are.
+    pub(crate) fn local_of_url(&self, options: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut tree = self.local(options);
+        let report = tree.get_mut(Path::new("petrec-report.json")).expect("a report");
+        let text = String::from_utf8(std::mem::take(report)).expect("UTF-8");
+        *report = text.replace(&format!("\"{PHOTOS}/"), &format!("\"{PHOTOS_URL}/")).into_bytes();
+        tree
+    }
+
     /// The objects below [`OUT_URL`] must be these files, and no others.
     #[track_caller]
     pub(crate) fn compare(&self, local: &BTreeMap<PathBuf, Vec<u8>>, when: &str) {

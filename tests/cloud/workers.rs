@@ -1,11 +1,12 @@
 //! Workers that share a conversion whose records go to a store.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, Scene, die_at, ok, refused};
+use super::scene::{OUT_URL, PHOTOS_URL, Scene, die_at, ok, refused, same, tree};
 use super::writing::LAYOUTS;
 
 fn finalize(scene: &Scene) {
@@ -126,4 +127,26 @@ fn a_second_worker_that_comes_to_its_end_after_finalize_leaves_nothing() {
 
     assert!(late.wait().expect("it ends").success());
     scene.compare_and_remove(&local, "after both");
+}
+
+#[test]
+fn a_plan_tells_workers_of_photos_in_a_store_and_lies_in_a_folder() {
+    let Some(scene) = Scene::new() else { return };
+    let options = LAYOUTS[0];
+    let plan = |out: &str| {
+        scene.petrec(&[&["plan", "--quiet", "--model", "efficientnet-lite0", PHOTOS_URL, out], options].concat())
+    };
+
+    ok(plan("out"));
+    for index in ["1", "0"] {
+        ok(scene.petrec(&["convert", "--quiet", "--plan", "out", "--shard-index", index, "--shard-count", "2"]));
+    }
+    ok(scene.petrec(&["finalize", "out"]));
+    let mut ours = tree(&scene.path("out"));
+    ours.remove(Path::new("report.html"));
+    same(&ours, &scene.local_of_url(options), "by a plan");
+
+    let refused = plan(OUT_URL).output().expect("petrec starts");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a plan needs a folder"), "{refused:?}");
 }

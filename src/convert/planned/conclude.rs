@@ -1,0 +1,181 @@
+//! The end of a planned conversion: every record file of the plan is there, and the rest is written as a single run does.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use serde::ser::{Error, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::codec::PlannedImage;
+use super::done::{Done, FindingId, Findings};
+use super::file::PlanFile;
+use super::header::Header;
+use crate::convert::conclude::write_companions;
+use crate::convert::earlier::{are_whole, sweep};
+use crate::convert::finalize::{Lacks, finished, refuse_foreign_records};
+use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile, below};
+use crate::convert::output::{Output, remove_if_there};
+use crate::convert::share::Share;
+use crate::convert::{ConvertError, REPORT_NAME};
+use crate::report::{FileReport, Report};
+use crate::whole_file::{is_temporary, sync_folder};
+
+/// What was told of no image yet.
+const NOTHING: FindingId = FindingId::MAX;
+
+/// Completes what workers did by the plan in `out`; tells the manifest, and whether it was complete before.
+pub(in crate::convert) fn put_together(
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<(Manifest, bool), ConvertError> {
+    let Some(mut plan) = PlanFile::open(out, None)? else { return Ok((finished(out, threads, watch)?, true)) };
+    let mut done = Done::default();
+    let output = Output::by_plan(out, None, &plan.digest, |entry| done.add(entry))?;
+    if let Some(manifest) = concluded_before(&plan, out, threads, watch)? {
+        return Ok((leave(plan, output, manifest)?, false));
+    }
+    done.retain_whole(&mut plan, out, threads, watch)?;
+    Ok((conclude(plan, output, done)?, false))
+}
+
+/// The manifest, if somebody who died has written it and nothing was lost since; a manifest of something else is removed.
+pub(super) fn concluded_before(
+    plan: &PlanFile,
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<Option<Manifest>, ConvertError> {
+    if !out.join(MANIFEST_NAME).exists() {
+        return Ok(None);
+    }
+    let ours = Manifest::read(out).ok().filter(|manifest| manifest.plan == plan.header.manifest.plan);
+    let whole = match ours {
+        Some(manifest) if are_whole(&manifest.files, out, threads, watch)? && out.join(REPORT_NAME).exists() => {
+            Some(manifest)
+        }
+        _ => None,
+    };
+    if whole.is_none() {
+        remove_if_there(&out.join(MANIFEST_NAME))?;
+    }
+    Ok(whole)
+}
+
+/// Writes what comes after the record files, if all are there, and removes journals and plan.
+pub(super) fn conclude(mut plan: PlanFile, output: Output, done: Done) -> Result<Manifest, ConvertError> {
+    let manifest = plan.header.manifest.clone();
+    let mut report = Report::new(&manifest.classes, plan.header.notes.clone(), plan.header.policy.accept);
+    report.begin_splits(manifest.splits());
+    let mut told = Told::new(plan.images(), manifest.division.is_some());
+    let mut lacks = Lacks::new(output.root(), plan.files())?;
+    for number in 0..plan.files() {
+        let part = plan.part(number)?;
+        let Some(file) = done.files.get(&number) else {
+            lacks.add(number, &part.name);
+            continue;
+        };
+        for (image, id) in part.images.iter().zip(&file.findings) {
+            let finding = done.findings.get(*id).ok_or_else(|| plan.damaged())?;
+            report.count(Some(image.label), finding);
+            if let Some(split) = part.split {
+                report.count_in_split(split, finding.verdict);
+            }
+            told.tell(image.number, *id, part.split);
+        }
+    }
+    lacks.refuse(output.root())?;
+    if told.findings.contains(&NOTHING) {
+        return Err(plan.damaged().into());
+    }
+    let paths: HashSet<PathBuf> = done.written().filter_map(WrittenFile::relative).collect();
+    refuse_foreign_records(output.root(), &paths)?;
+    sweep(output.root(), paths.iter(), is_temporary)?;
+
+    if report.counts.accepted == 0 {
+        let images = report.counts.files;
+        let files: Vec<_> =
+            done.written().flat_map(|file| [file.relative(), file.relative_index()]).flatten().collect();
+        files.iter().try_for_each(|file| remove_if_there(&output.path(file)))?;
+        leave(plan, output, manifest)?;
+        return Err(ConvertError::NothingDecoded { images });
+    }
+    let Done { files, findings } = done;
+    let manifest = Manifest { files: files.into_values().filter_map(|done| done.file).collect(), ..manifest };
+    write_companions(output.root(), &manifest)?;
+    let listed = Listed { plan: RefCell::new(&mut plan), told: &told, findings: &findings };
+    output.write_json(REPORT_NAME, &report.with_files(listed))?;
+    output.write_json(MANIFEST_NAME, &manifest)?;
+    leave(plan, output, manifest)
+}
+
+/// Removes the journals and, as the last step of all, the plan.
+pub(super) fn leave(plan: PlanFile, output: Output, manifest: Manifest) -> Result<Manifest, ConvertError> {
+    let out = output.root().to_path_buf();
+    for (_, journal) in Share::all_in(&out)? {
+        remove_if_there(&journal)?;
+    }
+    output.finish()?;
+    remove_if_there(plan.path())?;
+    let _ = sync_folder(&out); // a plan that comes back after a power cut is removed by the next finalize
+    Ok(manifest)
+}
+
+/// What was told of each image.
+struct Told {
+    findings: Vec<FindingId>,
+    /// Empty where the data set is not divided.
+    splits: Vec<u16>,
+}
+
+impl Told {
+    fn new(images: usize, is_divided: bool) -> Self {
+        Self { findings: vec![NOTHING; images], splits: vec![0; if is_divided { images } else { 0 }] }
+    }
+
+    fn tell(&mut self, image: usize, finding: FindingId, split: Option<usize>) {
+        self.findings[image] = finding;
+        if let Some((told, split)) = self.splits.get_mut(image).zip(split) {
+            *told = split as u16;
+        }
+    }
+}
+
+/// The files of a report, in the order of the data set, each made as it is written.
+struct Listed<'a> {
+    plan: RefCell<&'a mut PlanFile>,
+    told: &'a Told,
+    findings: &'a Findings,
+}
+
+impl Listed<'_> {
+    fn report(&self, image: &PlannedImage, header: &Header, splits: &[&str]) -> Option<FileReport> {
+        let relative = below(&String::from_utf8_lossy(&image.path))?;
+        let split = self.told.splits.get(image.number);
+        Some(FileReport {
+            path: Path::new(&header.root).join(relative).to_string_lossy().into_owned(),
+            class: Some(header.manifest.classes.get(image.label)?.clone()),
+            finding: self.findings.get(self.told.findings[image.number])?.clone(),
+            split: split.map(|split| splits[usize::from(*split)].to_owned()),
+            quarantined: None,
+        })
+    }
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut plan = self.plan.borrow_mut();
+        let header = plan.header.clone();
+        let splits: Vec<_> = header.manifest.splits().collect();
+        let mut list = to.serialize_seq(Some(plan.images()))?;
+        for part in plan.in_order() {
+            for image in plan.images_in(part).map_err(S::Error::custom)? {
+                let report = self.report(&image, &header, &splits);
+                list.serialize_element(&report.ok_or_else(|| S::Error::custom(plan.damaged()))?)?;
+            }
+        }
+        list.end()
+    }
+}

@@ -1,0 +1,92 @@
+//! Which record files of a plan are done, as the journals say, in little memory: four bytes for an image.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::file::PlanFile;
+use crate::convert::earlier::on_all_threads;
+use crate::convert::journal::Entry;
+use crate::convert::manifest::WrittenFile;
+use crate::convert::{ConvertError, OutputError};
+use crate::report::Finding;
+
+/// A finding, as its place among those that differ.
+pub(super) type FindingId = u32;
+
+/// What was found out about images, each different finding once.
+#[derive(Default)]
+pub(super) struct Findings {
+    ids: HashMap<Rc<Finding>, FindingId>,
+    all: Vec<Rc<Finding>>,
+}
+
+impl Findings {
+    fn id_of(&mut self, finding: Finding) -> FindingId {
+        if let Some(id) = self.ids.get(&finding) {
+            return *id;
+        }
+        let (id, finding) = (self.all.len() as FindingId, Rc::new(finding));
+        self.all.push(Rc::clone(&finding));
+        self.ids.insert(finding, id);
+        id
+    }
+
+    pub(super) fn get(&self, id: FindingId) -> Option<&Finding> {
+        self.all.get(id as usize).map(Rc::as_ref)
+    }
+}
+
+/// One that is done.
+pub(super) struct DoneFile {
+    /// `None` where its only image was rejected.
+    pub(super) file: Option<WrittenFile>,
+    /// One for each image, in the order of the plan.
+    pub(super) findings: Box<[FindingId]>,
+}
+
+/// Those that are done, by their places in the plan.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) files: BTreeMap<usize, DoneFile>,
+    pub(super) findings: Findings,
+}
+
+impl Done {
+    /// Takes an entry of a journal; of two for one file, the later counts.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let findings = entry.findings.into_iter().map(|finding| self.findings.id_of(finding)).collect();
+        self.files.insert(entry.index, DoneFile { file: entry.file, findings });
+    }
+
+    /// Leaves those that are in the plan and lie in `out`, byte for byte, which is looked at on `threads` threads.
+    pub(super) fn retain_whole(
+        &mut self,
+        plan: &mut PlanFile,
+        out: &Path,
+        threads: NonZero<usize>,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<(), ConvertError> {
+        let mut are_planned = Vec::with_capacity(self.files.len());
+        for (number, done) in &self.files {
+            are_planned.push(*number < plan.files() && plan.images_of(*number)? == done.findings.len());
+        }
+        let files: Vec<&DoneFile> = self.files.values().collect();
+        let is_whole = |place: usize| files[place].file.as_ref().map_or(Ok(true), |file| file.is_in(out));
+        let are_whole = on_all_threads(files.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
+        let mut verdicts = are_whole.map_err(OutputError::unreachable(out))?.into_iter();
+        self.files.retain(|_, _| verdicts.next().unwrap_or(false));
+        Ok(())
+    }
+
+    /// The record files that there are, in the order of the plan.
+    pub(super) fn written(&self) -> impl Iterator<Item = &WrittenFile> {
+        self.files.values().filter_map(|done| done.file.as_ref())
+    }
+
+    /// The images of all record files that are done.
+    pub(super) fn images(&self) -> usize {
+        self.files.values().map(|done| done.findings.len()).sum()
+    }
+}

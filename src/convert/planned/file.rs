@@ -1,0 +1,363 @@
+//! A plan on disk, of which only those parts are read that are asked for.
+//!
+//! It is a record file: a header (JSON); a record for each record file to write, with its name and its images; where the records
+//! are not in the order of the data set, its images once more in that order; an index of 16 bytes for each of these; and a tail
+//! of a fixed length that says where the index is. So every part has its checksums, and what is cut off lacks its tail.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::codec::{Input, PlannedImage, put_bytes, put_images, put_number};
+use super::error::PlanFileError;
+use super::header::Header;
+use crate::convert::joint::{lock_alone, lock_shared};
+use crate::convert::manifest::{RecordDescription, below};
+use crate::convert::plan::Plan;
+use crate::convert::worker::portable;
+use crate::convert::{ConvertError, Share};
+use crate::dataset::Dataset;
+use crate::engine::Selection;
+use crate::model::Architecture;
+use crate::store;
+use crate::tfrecord::Writer;
+use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
+
+/// Name of the plan in the output folder. Hidden, and no pattern for record files finds it.
+pub const PLAN_NAME: &str = ".petrec-plan";
+/// Version of all of it.
+const FORMAT: u64 = 1;
+/// How a tail begins.
+const MAGIC: u64 = u64::from_le_bytes(*b"petrecPL");
+/// The numbers of a tail.
+const TAIL: usize = 7;
+/// Bytes of a tail.
+const TAIL_LEN: usize = TAIL * 8 + FRAMING_LEN;
+/// Entries in a record of the index.
+const PER_RECORD: usize = 4096;
+/// Bytes of one: where its part begins, and how many images come before.
+const ENTRY_LEN: usize = 16;
+/// Images in a part that tells the data set's order.
+const PER_LISTING: usize = 4096;
+
+/// A plan, open and locked.
+pub struct PlanFile {
+    path: PathBuf,
+    file: File,
+    pub(super) header: Header,
+    /// SHA-256 of the header, by which journals know the plan.
+    pub(super) digest: String,
+    tail: Tail,
+    /// The record of the index that was read last, with its place.
+    index: (usize, Vec<Entry>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tail {
+    header_len: usize,
+    files: usize,
+    images: usize,
+    /// Record files, and parts that tell the data set's order.
+    parts: usize,
+    index_at: u64,
+}
+
+/// An entry of the index.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    at: u64,
+    images_before: u64,
+}
+
+/// A record file to write.
+pub(super) struct Part {
+    /// Relative to the output folder, with forward slashes.
+    pub(super) name: String,
+    /// The same as a path.
+    pub(super) path: PathBuf,
+    /// The place of its split, where the data set is divided.
+    pub(super) split: Option<usize>,
+    pub(super) images: Vec<PlannedImage>,
+}
+
+impl PlanFile {
+    /// Opens the plan in the folder `out` for one of several workers, or for somebody who wants the folder for himself.
+    /// `None` where there is none.
+    ///
+    /// # Errors
+    /// It is locked, damaged, cut off, another version's, or cannot be read.
+    pub fn open(out: &Path, share: Option<Share>) -> Result<Option<Self>, ConvertError> {
+        if share.is_some() {
+            return Self::open_shared(out);
+        }
+        let file = lock_alone(out, PLAN_NAME)?;
+        // It will need all of it, and had better know at once.
+        file.map(|file| Self::read(out.join(PLAN_NAME), file)?.checked()).transpose()
+    }
+
+    /// The same for somebody who leaves the folder to others.
+    pub(super) fn open_shared(out: &Path) -> Result<Option<Self>, ConvertError> {
+        let file = lock_shared(out, PLAN_NAME)?;
+        Ok(file.map(|file| Self::read(out.join(PLAN_NAME), file)).transpose()?)
+    }
+
+    /// The same, read to its end.
+    pub(super) fn checked(mut self) -> Result<Self, ConvertError> {
+        for part in 0..self.tail.parts {
+            self.images_in(part)?;
+        }
+        Ok(self)
+    }
+
+    fn read(path: PathBuf, file: File) -> Result<Self, PlanFileError> {
+        let damaged = || PlanFileError::Damaged(path.clone());
+        let foreign = || PlanFileError::Foreign(path.clone());
+        let length = file.metadata().map_err(PlanFileError::unreadable(&path))?.len();
+        let tail_at = length.checked_sub(TAIL_LEN as u64).ok_or_else(damaged)?;
+        let tail = numbers::<TAIL>(&read_record(&path, &file, tail_at, TAIL_LEN)?).ok_or_else(damaged)?;
+        let tail = Tail::of(tail, tail_at).map_err(|is_foreign| if is_foreign { foreign() } else { damaged() })?;
+
+        let header = read_record(&path, &file, 0, tail.header_len.saturating_add(FRAMING_LEN))?;
+        let digest = crate::hex(&Sha256::digest(&header));
+        let header: Header = serde_json::from_slice(&header).map_err(|_| foreign())?;
+        if header.manifest.petrec != env!("CARGO_PKG_VERSION") {
+            return Err(foreign());
+        }
+        Ok(Self { path, file, header, digest, tail, index: (usize::MAX, Vec::new()) })
+    }
+
+    /// How many record files there are to be.
+    pub(super) fn files(&self) -> usize {
+        self.tail.files
+    }
+
+    /// How many images there are in all.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.tail.images
+    }
+
+    /// The class names in label order.
+    #[must_use]
+    pub fn classes(&self) -> &[String] {
+        &self.header.manifest.classes
+    }
+
+    /// What each record is to hold.
+    #[must_use]
+    pub fn record(&self) -> &RecordDescription {
+        &self.header.manifest.record
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.header.manifest.weights.architecture
+    }
+
+    /// The weights' file, where they are not found by the network's name.
+    #[must_use]
+    pub fn weights(&self) -> Option<PathBuf> {
+        self.header.weights()
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.header.selection
+    }
+
+    /// The parts that hold the images in the order of the data set.
+    pub(super) fn in_order(&self) -> Range<usize> {
+        if self.tail.parts > self.tail.files { self.tail.files..self.tail.parts } else { 0..self.tail.files }
+    }
+
+    /// How many images are in a part.
+    pub(super) fn images_of(&mut self, part: usize) -> Result<usize, PlanFileError> {
+        let (before, behind) = (self.entry(part)?.images_before, self.entry(part + 1)?.images_before);
+        let images = behind.checked_sub(before).and_then(|images| images.try_into().ok());
+        images.ok_or_else(|| self.damaged())
+    }
+
+    /// A record file and its images.
+    pub(super) fn part(&mut self, number: usize) -> Result<Part, PlanFileError> {
+        let (data, count) = (self.data(number)?, self.images_of(number)?);
+        let splits = self.header.manifest.splits().count();
+        let mut input = Input(&data);
+        let mut read = || {
+            let split = match input.size()? {
+                0 => None,
+                split if split <= splits => Some(split - 1),
+                _ => return None,
+            };
+            let name = str::from_utf8(input.bytes()?).ok()?.to_owned();
+            Some((split, below(&name)?, name))
+        };
+        let (split, path, name) = read().ok_or_else(|| self.damaged())?;
+        let images = self.sound(input.images(), count)?;
+        Ok(Part { name, path, split, images })
+    }
+
+    /// The images of a part, in its order.
+    pub(super) fn images_in(&mut self, part: usize) -> Result<Vec<PlannedImage>, PlanFileError> {
+        if part < self.tail.files {
+            return Ok(self.part(part)?.images);
+        }
+        let (data, count) = (self.data(part)?, self.images_of(part)?);
+        self.sound(Input(&data).images(), count)
+    }
+
+    /// Refuses to go on where the data set's folder is gone.
+    pub(super) fn refuse_lost_dataset(&self) -> Result<(), PlanFileError> {
+        let folder = self.header.folder().ok_or_else(|| self.damaged())?;
+        let is_there = store::metadata(&folder.join("")).is_ok_and(|found| found.is_folder);
+        if is_there { Ok(()) } else { Err(PlanFileError::NoDataset(folder)) }
+    }
+
+    /// The error that the plan is not as it was written.
+    pub(super) fn damaged(&self) -> PlanFileError {
+        PlanFileError::Damaged(self.path.clone())
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn sound(&self, images: Option<Vec<PlannedImage>>, count: usize) -> Result<Vec<PlannedImage>, PlanFileError> {
+        let (all, classes) = (self.tail.images, self.header.manifest.classes.len());
+        let is_sound = |image: &PlannedImage| image.number < all && image.label < classes;
+        let images = images.filter(|images| images.len() == count && images.iter().all(is_sound));
+        images.ok_or_else(|| self.damaged())
+    }
+
+    fn data(&mut self, part: usize) -> Result<Vec<u8>, PlanFileError> {
+        let (at, end) = (self.entry(part)?.at, self.entry(part + 1)?.at);
+        let length = end.checked_sub(at).filter(|_| end <= self.tail.index_at);
+        let length = length.and_then(|length| length.try_into().ok()).ok_or_else(|| self.damaged())?;
+        read_record(&self.path, &self.file, at, length)
+    }
+
+    fn entry(&mut self, part: usize) -> Result<Entry, PlanFileError> {
+        let (record, place) = (part / PER_RECORD, part % PER_RECORD);
+        if self.index.0 != record {
+            let entries = (self.tail.parts + 1).saturating_sub(record * PER_RECORD).min(PER_RECORD);
+            let at = self.tail.index_at + (record * (PER_RECORD * ENTRY_LEN + FRAMING_LEN)) as u64;
+            let data = read_record(&self.path, &self.file, at, entries * ENTRY_LEN + FRAMING_LEN)?;
+            let entry = |bytes: &[u8]| numbers(bytes).map(|[at, images_before]| Entry { at, images_before });
+            let entries = data.chunks(ENTRY_LEN).map(entry).collect::<Option<_>>();
+            self.index = (record, entries.ok_or_else(|| self.damaged())?);
+        }
+        self.index.1.get(place).copied().ok_or_else(|| self.damaged())
+    }
+}
+
+impl Tail {
+    /// Reads the numbers of the tail that begins at `tail_at`; else tells whether they are another version's.
+    fn of(
+        [magic, format, header_len, files, images, parts, index_at]: [u64; TAIL],
+        tail_at: u64,
+    ) -> Result<Self, bool> {
+        if (magic, format) != (MAGIC, FORMAT) {
+            return Err(true);
+        }
+        let size = |number: u64| usize::try_from(number).map_err(|_| false);
+        let tail = Self {
+            header_len: size(header_len)?,
+            files: size(files)?,
+            images: size(images)?,
+            parts: size(parts)?,
+            index_at,
+        };
+        let is_sound = files <= parts && index_at.checked_add(index_len(parts).ok_or(false)?) == Some(tail_at);
+        if is_sound { Ok(tail) } else { Err(false) }
+    }
+}
+
+/// Bytes of an index of so many parts.
+fn index_len(parts: u64) -> Option<u64> {
+    let entries = parts.checked_add(1)?;
+    let framing = entries.div_ceil(PER_RECORD as u64).checked_mul(FRAMING_LEN as u64)?;
+    entries.checked_mul(ENTRY_LEN as u64)?.checked_add(framing)
+}
+
+/// The one place where a plan is read: the data of the record of `length` bytes, framing included, at the byte `at`.
+fn read_record(path: &Path, file: &File, at: u64, length: usize) -> Result<Vec<u8>, PlanFileError> {
+    let damaged = || PlanFileError::Damaged(path.into());
+    let mut file = file;
+    let mut bytes = Vec::new();
+    let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.take(length as u64).read_to_end(&mut bytes));
+    read.map_err(PlanFileError::unreadable(path))?;
+    let data_len = length.checked_sub(FRAMING_LEN).filter(|_| bytes.len() == length).ok_or_else(damaged)?;
+    let footer = bytes.split_off(HEADER_LEN + data_len);
+    let data = bytes.split_off(HEADER_LEN);
+    let is_whole = bytes == framing::header(data_len as u64) && footer == framing::footer(&data);
+    if is_whole { Ok(data) } else { Err(damaged()) }
+}
+
+/// So many little-endian numbers, and nothing else.
+fn numbers<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+    let (chunks, rest) = bytes.as_chunks();
+    let numbers: Vec<_> = chunks.iter().map(|number| u64::from_le_bytes(*number)).collect();
+    numbers.try_into().ok().filter(|_| rest.is_empty())
+}
+
+/// Writes a plan.
+pub(super) fn write<W: Write>(out: W, header: &Header, plan: &Plan, dataset: &Dataset) -> io::Result<W> {
+    let mut records = Writer::new(out);
+    let header_json = serde_json::to_vec(header)?;
+    records.write(&header_json)?;
+
+    let image = |number: usize| {
+        let image = &dataset.images[number];
+        PlannedImage {
+            number,
+            label: image.label.unwrap_or_default(),
+            size: image.size,
+            path: portable(&image.relative),
+        }
+    };
+    let splits: Vec<_> = header.manifest.splits().collect();
+    let mut index = Vec::new();
+    let mut images_before = 0;
+    let mut part = Vec::new();
+    let mut entry = |at: u64, images: usize| {
+        index.extend([at, images_before].map(u64::to_le_bytes).concat());
+        images_before += images as u64;
+    };
+    for file in &plan.files {
+        let split = file.split.as_deref().and_then(|name| splits.iter().position(|split| *split == name));
+        let images = plan.images_of(file);
+        part.clear();
+        put_number(&mut part, split.map_or(0, |split| split as u64 + 1));
+        put_bytes(&mut part, file.name().as_bytes());
+        put_images(&mut part, images.iter().copied().map(image));
+        entry(records.bytes(), images.len());
+        records.write(&part)?;
+    }
+    let mut parts = plan.files.len();
+    if !plan.is_in_order() {
+        let all = dataset.images.len();
+        for start in (0..all).step_by(PER_LISTING) {
+            let images = start..all.min(start + PER_LISTING);
+            part.clear();
+            put_images(&mut part, images.clone().map(image));
+            entry(records.bytes(), images.len());
+            records.write(&part)?;
+            parts += 1;
+        }
+    }
+    let index_at = records.bytes();
+    entry(index_at, 0);
+    for entries in index.chunks(PER_RECORD * ENTRY_LEN) {
+        records.write(entries)?;
+    }
+    let [header_len, files, images, parts] =
+        [header_json.len(), plan.files.len(), dataset.images.len(), parts].map(|number| number as u64);
+    let tail: [u64; TAIL] = [MAGIC, FORMAT, header_len, files, images, parts, index_at];
+    records.write(&tail.map(u64::to_le_bytes).concat())?;
+    records.finish()
+}

@@ -1,0 +1,193 @@
+//! A conversion whose plan was written down first, so that no worker has to list the data set.
+//!
+//! [`plan`] lists the data set and writes the plan; any number of [`convert_planned`], anywhere, read their part of it; the
+//! end is that of every conversion, [`finalize`](super::finalize) or a run that is no worker's. The plan takes the place of the
+//! journal that workers share otherwise: all keep it locked together, and it is gone when the conversion is finished. What was
+//! done is in the same journals as without a plan, but the plan tells which images are in a record file.
+
+mod codec;
+mod conclude;
+mod done;
+mod error;
+mod file;
+mod header;
+mod lot;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+pub(super) use conclude::put_together;
+pub use error::PlanFileError;
+pub use file::{PLAN_NAME, PlanFile};
+pub use header::How;
+pub use run::{Running, convert_planned, finished_before};
+
+use super::content::Content;
+use super::earlier::clear;
+use super::joint::lock_alone;
+use super::manifest::{Manifest, RecordDescription};
+use super::output::{Output, make_folder, refuse_inside, remove_folders};
+use super::output_error::OutputError;
+use super::preview::{PlannedClass, PlannedSplit};
+use super::worker::portable;
+use super::{ConvertError, Draft, Options, Start};
+use crate::dataset::Dataset;
+use crate::model::{Architecture, Weights};
+use crate::paths::path_of;
+use crate::whole_file::{SyncedFile, WholeFile};
+use header::Header;
+
+/// What was planned.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planned {
+    /// Name of the data set's folder.
+    pub dataset: String,
+    /// Images in it.
+    pub images: usize,
+    /// The classes in label order, with their images.
+    pub classes: Vec<PlannedClass>,
+    /// The splits with their images; empty where the data set is not divided.
+    pub splits: Vec<PlannedSplit>,
+    /// Record files that there will be.
+    pub files: usize,
+    /// Bytes of all of them before they are compressed, if no image is rejected.
+    pub bytes: u64,
+    /// What each record will hold.
+    pub record: RecordDescription,
+    /// The network.
+    pub model: Architecture,
+    /// The engine that workers use who are not told otherwise.
+    pub backend: &'static str,
+    /// The output folder; bytes that are not UTF-8 are replaced.
+    pub out: String,
+    /// What was there before: nothing, the same plan, or the same conversion, finished.
+    pub out_held: Content,
+    /// The plan's file, likewise, and its length; `None` where the conversion is finished.
+    pub plan: Option<String>,
+    /// Its length.
+    pub plan_bytes: Option<u64>,
+}
+
+/// Writes the plan of converting `dataset` into the folder `out`, which must be new or empty, or hold the same plan or the same
+/// conversion, finished: then it stays as it is. Opens no image.
+///
+/// # Errors
+/// As [`convert`](super::convert) before it begins to write; [`PlanFileError`]. An error leaves nothing.
+pub fn plan(
+    dataset: &Dataset,
+    weights: &Weights,
+    options: &Options,
+    how: &How,
+    out: &Path,
+    start: Start,
+) -> Result<Planned, ConvertError> {
+    let options = options.completed(dataset)?;
+    let draft = Draft::new(dataset, weights, &options)?;
+    refuse_inside(out, &dataset.root)?;
+    let is_spelt = |relative: &Path| path_of(&portable(relative)).is_some_and(|path| path == relative);
+    if let Some(image) = dataset.images.iter().find(|image| !is_spelt(&image.relative)) {
+        return Err(PlanFileError::NotUnicode(image.relative.clone()).into());
+    }
+    let header = Header::new(dataset, &options, draft.manifest.clone(), how)?;
+
+    let out_held = put(&header, &draft, dataset, out, start)?;
+
+    let path = out.join(PLAN_NAME);
+    let plan = (out_held != Content::Manifest).then(|| path.to_string_lossy().into_owned());
+    let plan_bytes = plan.is_some().then(|| path.metadata().map_err(OutputError::write(&path))).transpose()?;
+    let class = |(label, name): (usize, &String)| PlannedClass { name: name.clone(), label, images: 0 };
+    let mut classes: Vec<_> = dataset.classes.iter().enumerate().map(class).collect();
+    dataset.images.iter().filter_map(|image| image.label).for_each(|label| classes[label].images += 1);
+    let split = |name: &str| {
+        let files = draft.plan.files.iter().filter(|file| file.split.as_deref() == Some(name));
+        PlannedSplit { name: name.to_owned(), images: files.map(|file| draft.plan.images_of(file).len()).sum() }
+    };
+    Ok(Planned {
+        dataset: dataset.name.clone(),
+        images: dataset.images.len(),
+        classes,
+        splits: draft.manifest.splits().map(split).collect(),
+        files: draft.plan.files.len(),
+        bytes: dataset.images.iter().map(|image| draft.worker.record_len(image)).sum(),
+        record: draft.manifest.record,
+        model: weights.metadata().architecture,
+        backend: how.selection.backend.name(),
+        out: out.to_string_lossy().into_owned(),
+        out_held,
+        plan,
+        plan_bytes: plan_bytes.map(|metadata| metadata.len()),
+    })
+}
+
+/// Sees to it that the plan is in `out`, unless the conversion is finished there; tells what was there before.
+fn put(
+    header: &Header,
+    draft: &Draft<'_>,
+    dataset: &Dataset,
+    out: &Path,
+    start: Start,
+) -> Result<Content, ConvertError> {
+    if start == Start::Anew {
+        let mut output = Output::lock(out)?;
+        clear(&mut output, out)?;
+        output.finish()?;
+    }
+    let path = out.join(PLAN_NAME);
+    let write = |publish: fn(SyncedFile) -> io::Result<()>| {
+        let synced = WholeFile::begin(&path).and_then(|file| file::write(file, header, &draft.plan, dataset)?.sync());
+        synced.and_then(publish).map_err(OutputError::write(&path))
+    };
+    let refuse = |what: &'static str, difference: Option<String>| match difference {
+        Some(difference) => Err(OutputError::Other { out: out.into(), what, difference }),
+        None => Ok(()),
+    };
+    let mut held = None;
+    loop {
+        match Content::of(out)? {
+            Content::Nothing => {
+                let mut folders = Vec::new();
+                make_folder(out, &mut folders)?;
+                write(SyncedFile::publish_new).inspect_err(|_| remove_folders(&folders))?;
+                // Once more around: whoever was faster may have planned something else.
+                held = Some(Content::Nothing);
+            }
+            Content::Plan => {
+                match PlanFile::open_shared(out).and_then(|plan| plan.map(PlanFile::checked).transpose()) {
+                    Ok(Some(plan)) => {
+                        refuse("a plan", plan.header.difference(header))?;
+                        return Ok(held.unwrap_or(Content::Plan));
+                    }
+                    Ok(None) => {} // finalized at this moment
+                    Err(ConvertError::PlanFile(PlanFileError::Damaged(_))) => {
+                        let _nobody_follows_it = lock_alone(out, PLAN_NAME)?;
+                        write(SyncedFile::publish)?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Content::Manifest => {
+                let then = Manifest::read(out).map_err(OutputError::from)?;
+                refuse(
+                    "a finished conversion",
+                    then.plan.difference(&header.manifest.plan, || "other images".to_owned()),
+                )?;
+                return Ok(Content::Manifest);
+            }
+            Content::Journal => {
+                let mut output = Output::lock(out)?;
+                if output.earlier()?.is_some() {
+                    return Err(PlanFileError::Unplanned(out.into()).into());
+                }
+                // Of a run that was killed before it had done anything.
+                Content::refuse_strangers(out, &BTreeSet::new())?;
+                output.finish()?;
+            }
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! `petrec plan`, and the workers who follow it: together they write what one run writes, and nobody lists the data set.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use petrec::model::Weights;
+
+use super::resume::tree;
+use super::workers::{EVERYTHING, GZIP, PER_IMAGE, SHARDS, finalize, of_one_run};
+use super::{Run, convert_photos, data_set, json, names, petrec, program, temporary};
+use crate::places::repository;
+
+const PLAN: &str = ".petrec-plan";
+
+/// Those of the options of a conversion that a plan has.
+fn planned(options: &[&str]) -> Vec<String> {
+    options.iter().filter(|option| **option != "--verify").map(ToString::to_string).collect()
+}
+
+/// Plans to convert the example photos.
+fn plan(out: &Path, options: &[&str]) -> Run {
+    plan_of(Path::new("examples/photos"), out, options)
+}
+
+fn plan_of(data: &Path, out: &Path, options: &[&str]) -> Run {
+    let fixed = ["plan".as_ref(), "--model=efficientnet-lite0".as_ref(), data.as_os_str(), out.as_os_str()];
+    let options = planned(options);
+    petrec(fixed.into_iter().chain(options.iter().map(AsRef::as_ref)))
+}
+
+/// Follows the plan in `out`, from another folder than the one it was made in.
+fn follow(out: &Path, more: &[&str]) -> Run {
+    let elsewhere = temporary();
+    Run::of(program().args(["convert", "--plan"]).arg(out).args(more).current_dir(elsewhere.path()))
+}
+
+fn worker(out: &Path, index: usize, count: usize) -> Run {
+    follow(out, &[&format!("--shard-index={index}"), &format!("--shard-count={count}"), "--threads=1"])
+}
+
+/// A folder with a plan and a data set of its own, which a test may change.
+fn scene(options: &[&str]) -> (tempfile::TempDir, tempfile::TempDir) {
+    let (data, out) = (temporary(), temporary());
+    for class in ["Cat", "Coffee"] {
+        fs::create_dir_all(data.path().join("photos").join(class)).expect("made");
+        for name in names(&repository("examples/photos").join(class)) {
+            let relative = Path::new(class).join(name);
+            fs::copy(repository("examples/photos").join(&relative), data.path().join("photos").join(&relative))
+                .expect("copied");
+        }
+    }
+    plan_of(&data.path().join("photos"), out.path(), options).ok();
+    (data, out)
+}
+
+#[test]
+fn workers_who_follow_a_plan_write_what_one_run_writes() {
+    const SHUFFLED: &[&str] = &["--pool=avg", "--shuffle", "--shards=4", "--with=path,class"];
+    for options in [EVERYTHING, GZIP, PER_IMAGE, SHUFFLED] {
+        let (out, of_one_run) = (temporary(), of_one_run(options));
+
+        plan(out.path(), options).ok();
+        assert_eq!(names(out.path()), [PLAN]);
+        for index in [2, 0, 1] {
+            worker(out.path(), index, 3).ok();
+        }
+        let run = finalize(out.path()).ok();
+
+        assert!(run.stdout.starts_with("images    15, 3 rejected\nrecords   12 in "), "{}", run.stdout);
+        assert!(tree(out.path()) == of_one_run, "{options:?}: {:?}", names(out.path()));
+    }
+}
+
+#[test]
+fn without_a_share_a_plan_is_followed_to_the_end() {
+    for done in [0, 1, 2] {
+        let out = temporary();
+        plan(out.path(), EVERYTHING).ok();
+        (0..done).for_each(|index| drop(worker(out.path(), index, 2).ok()));
+
+        let run = follow(out.path(), &["--verify"]).ok();
+
+        assert_eq!(run.stdout.contains("resumed "), done > 0, "{}", run.stdout);
+        assert!(tree(out.path()) == of_one_run(EVERYTHING), "{done}: {:?}", names(out.path()));
+    }
+}
+
+#[test]
+fn planned_workers_at_the_same_time_write_what_one_run_writes() {
+    let out = temporary();
+    plan(out.path(), EVERYTHING).ok();
+
+    let mut told = 0;
+    std::thread::scope(|scope| {
+        let out = out.path();
+        let runs: Vec<_> =
+            (0..9).map(|run| run % 3).map(|index| (index, scope.spawn(move || worker(out, index, 3)))).collect();
+        for (index, run) in runs {
+            let run = run.join().expect("no panic");
+            if run.code != Some(0) {
+                told += 1;
+                run.refused(1, &[&format!("worker {index} of 3 is running already")]);
+            }
+        }
+    });
+    assert!(told <= 6, "of each number one got through");
+    finalize(out.path()).ok();
+
+    assert!(tree(out.path()) == of_one_run(EVERYTHING), "{:?}", names(out.path()));
+}
+
+#[test]
+fn a_plan_tells_what_it_holds_and_stays_as_it_is() {
+    let out = temporary();
+    let folder = out.path().join("new/records");
+
+    let run = plan(&folder, EVERYTHING).ok();
+    let before = tree(&folder);
+    let again = plan(&folder, &[EVERYTHING, &["--json"]].concat()).ok();
+
+    let next = format!("\nnext      petrec convert --plan {}, by one or by several workers\n", folder.display());
+    assert!(run.stdout.starts_with("images    15\nsplits    ") && run.stdout.ends_with(&next), "{}", run.stdout);
+    assert!(tree(&folder) == before);
+    let told: serde_json::Value = serde_json::from_str(&again.stdout).expect("JSON");
+    assert_eq!((&told["images"], &told["files"], &told["out_held"]), (&15.into(), &6.into(), &"plan".into()));
+    assert_eq!(told["plan_bytes"], before[Path::new(PLAN)].len());
+    let of = |list: &str| told[list].as_array().expect("a list").iter().map(|of| of["images"].as_u64()).sum();
+    assert_eq!((of("classes"), of("splits")), (Some(15), Some(15)));
+}
+
+#[test]
+fn another_plan_is_refused_by_what_differs_and_replaced_by_restart() {
+    let out = temporary();
+    plan(out.path(), SHARDS).ok();
+    worker(out.path(), 0, 2).ok();
+    let before = tree(out.path());
+
+    let more = |more: &[&'static str]| [SHARDS, more].concat();
+    plan(out.path(), PER_IMAGE).refused(1, &["a plan of other input or options", "layout was shards and is per-image"]);
+    plan(out.path(), &more(&["--shuffle"])).refused(1, &["order was sorted and is shuffled by seed 0"]);
+    plan(out.path(), &more(&["--backend=wgpu"])).refused(1, &["the engine was cpu and is wgpu"]);
+    plan_of(&repository("examples/photos"), out.path(), SHARDS).refused(1, &["the folder was examples/photos"]);
+    convert_photos(out.path(), SHARDS).refused(1, &["holds a plan", "petrec convert --plan", "--restart"]);
+    convert_photos(out.path(), &more(&["--shard-index=0", "--shard-count=2"])).refused(1, &["holds a plan"]);
+    convert_photos(out.path(), &more(&["--dry-run"])).refused(1, &["holds a plan"]);
+    assert!(tree(out.path()) == before);
+
+    plan(out.path(), &[PER_IMAGE, &["--restart"]].concat()).ok();
+    assert_eq!(names(out.path()), [PLAN]);
+    worker(out.path(), 1, 2).ok();
+    convert_photos(out.path(), &more(&["--restart"])).ok();
+    assert!(tree(out.path()) == of_one_run(SHARDS), "{:?}", names(out.path()));
+}
+
+#[test]
+fn a_plan_is_made_only_where_nothing_was_begun_without_one() {
+    let out = temporary();
+    super::resume::killed_conversion(Path::new("examples/photos"), out.path(), SHARDS, 25);
+    let before = tree(out.path());
+
+    plan(out.path(), SHARDS).refused(1, &["begun without a plan", "--restart"]);
+    follow(out.path(), &[]).refused(1, &["begun without a plan"]);
+    worker(out.path(), 0, 2).refused(1, &["begun without a plan"]);
+    assert!(tree(out.path()) == before);
+    plan(out.path(), &[SHARDS, &["--restart"]].concat()).ok();
+    assert_eq!(names(out.path()), [PLAN]);
+
+    let stranger = temporary();
+    fs::write(stranger.path().join("thesis.txt"), "mine").expect("written");
+    plan(stranger.path(), SHARDS).refused(1, &["is not empty (it holds thesis.txt)"]);
+    follow(stranger.path(), &[]).refused(1, &["is not empty (it holds thesis.txt)"]);
+    follow(temporary().path(), &[]).refused(1, &["there is no plan in this folder", "petrec plan DATASET OUT"]);
+    plan(&repository("examples/photos/Cat"), SHARDS).refused(1, &["lies inside the data set"]);
+}
+
+#[test]
+fn what_is_finished_needs_no_plan_and_no_worker() {
+    let out = temporary();
+    plan(out.path(), SHARDS).ok();
+    follow(out.path(), &[]).ok();
+    // The page is made where the photos are found by the path that was typed.
+    let but_for_page = || {
+        let mut tree = tree(out.path());
+        tree.remove(Path::new("report.html"));
+        tree
+    };
+    let finished = but_for_page();
+
+    assert!(plan(out.path(), SHARDS).ok().stdout.ends_with("finished  before: nothing is left to do\n"));
+    plan(out.path(), PER_IMAGE).refused(1, &["a finished conversion of other input or options"]);
+    for run in [follow(out.path(), &[]), worker(out.path(), 1, 3)] {
+        assert!(run.ok().stdout.contains("nothing was left to do"));
+    }
+    assert!(finalize(out.path()).ok().stdout.contains("nothing was left to do"));
+    assert!(but_for_page() == finished);
+
+    fs::remove_file(out.path().join("photos-00001-of-00008.tfrecord")).expect("removed");
+    worker(out.path(), 0, 3).ok();
+    worker(out.path(), 1, 3).refused(1, &["missing or damaged", "once without a worker"]);
+    follow(out.path(), &[]).refused(1, &["missing or damaged", "once without a worker"]);
+    convert_photos(out.path(), SHARDS).ok();
+    assert!(but_for_page() == finished);
+}
+
+#[test]
+fn a_damaged_or_cut_plan_is_refused_and_written_anew() {
+    let out = temporary();
+    plan(out.path(), EVERYTHING).ok();
+    worker(out.path(), 0, 2).ok();
+    let path = out.path().join(PLAN);
+    let (whole, before) = (fs::read(&path).expect("readable"), tree(out.path()));
+
+    let places = (0..9).map(|step| step * (whole.len() - 1) / 8);
+    let flipped = places.map(|place| {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 4;
+        damaged
+    });
+    let cut = [0, 1, whole.len() / 2, whole.len() - 1].map(|length| whole[..length].to_vec());
+    for damaged in flipped.chain(cut) {
+        fs::write(&path, &damaged).expect("written");
+        let refused = ["the plan is damaged or cut off", "the same 'petrec plan' writes it anew"];
+
+        finalize(out.path()).refused(1, &refused);
+        follow(out.path(), &[]).refused(1, &refused);
+        plan(out.path(), EVERYTHING).ok();
+
+        assert!(tree(out.path()) == before, "{:?}", names(out.path()));
+    }
+    follow(out.path(), &[]).ok();
+    assert!(tree(out.path()) == of_one_run(EVERYTHING));
+}
+
+#[test]
+fn a_plan_of_another_conversion_or_version_is_refused() {
+    let (out, other) = (temporary(), temporary());
+    plan(out.path(), SHARDS).ok();
+    worker(out.path(), 0, 2).ok();
+    plan(other.path(), EVERYTHING).ok();
+    let path = out.path().join(PLAN);
+
+    fs::copy(other.path().join(PLAN), &path).expect("copied");
+    worker(out.path(), 0, 2).refused(1, &[".petrec-journal-0-of-2", "of another plan"]);
+    finalize(out.path()).refused(1, &[".petrec-journal-0-of-2", "of another plan"]);
+    follow(out.path(), &[]).refused(1, &[".petrec-journal-0-of-2", "of another plan"]);
+
+    // A tail whose checksum is right, of another format.
+    let mut foreign = fs::read(other.path().join(PLAN)).expect("readable");
+    let tail = foreign.len() - 72;
+    foreign[tail + 12 + 8] = 99;
+    let footer = petrec::tfrecord::framing::footer(&foreign[tail + 12..foreign.len() - 4]);
+    let end = foreign.len() - 4;
+    foreign[end..].copy_from_slice(&footer);
+    fs::write(&path, foreign).expect("written");
+    worker(out.path(), 0, 2).refused(1, &["not a plan of this version of petrec"]);
+}
+
+#[test]
+fn what_a_plan_says_is_not_typed_again() {
+    let out = temporary();
+    plan(out.path(), SHARDS).ok();
+
+    for typed in [
+        "--pool=avg",
+        "--layout=shards",
+        "--shard-size=11kB",
+        "--shards=2",
+        "--shuffle",
+        "--split=a=1",
+        "--model=efficientnet-b0",
+        "--weights=w",
+        "--classes=Cat",
+        "--ext=png",
+        "--accept=strict",
+        "--max-side=9",
+        "--compression=gzip",
+        "--index",
+        "--tfds=a:1.0.0",
+        "--feature-key=f",
+        "--label-key=l",
+        "--with=path",
+        "--report=r.json",
+        "--dry-run",
+        "--restart",
+        "photos",
+    ] {
+        let run = follow(out.path(), &[typed]);
+        assert!(run.code == Some(2) && run.stderr.contains("cannot be used with"), "{typed}: {}", run.stderr);
+    }
+    for typed in [&["--shard-index=0"][..], &["--shard-count=2"], &["--worker-env=slurm"]] {
+        assert_eq!(follow(out.path(), typed).code, Some(2), "{typed:?}");
+    }
+    assert_eq!(names(out.path()), [PLAN]);
+    let fine =
+        ["--threads=1", "--backend=cpu", "--verify", "--json", "--quiet", "--progress=never", "--fail-on-reject"];
+    assert_eq!(follow(out.path(), &fine).code, Some(3));
+}
+
+#[test]
+fn a_scheduler_says_which_planned_worker_it_is() {
+    let out = temporary();
+    plan(out.path(), SHARDS).ok();
+    let run = |index: &str| {
+        let typed = ["--worker-env=kubernetes", "--shard-count=2"];
+        Run::of(program().args(["convert", "--plan"]).arg(out.path()).args(typed).env("JOB_COMPLETION_INDEX", index))
+    };
+
+    assert!(run("1").ok().stdout.contains("share     worker 1 of 2;"));
+    run("2").refused(2, &["there is no worker 2 of 2"]);
+    worker(out.path(), 0, 3).refused(1, &["shared by 2 workers", "worker 0 of 3 is none of them"]);
+}
+
+#[test]
+fn the_engine_is_that_of_the_plan_unless_another_is_typed() {
+    let out = temporary();
+    plan(out.path(), &[SHARDS, &["--backend=flex"]].concat()).ok();
+    let run = |more: &[&str]| {
+        Run::of(program().args(["convert", "--plan"]).arg(out.path()).args(more).env_remove("PETREC_BACKEND"))
+    };
+
+    let planned = run(&["--shard-index=0", "--shard-count=2"]);
+    match cfg!(feature = "flex") {
+        true => assert!(planned.ok().stdout.contains("engine    flex")),
+        false => planned.refused(1, &["built without the engine 'flex'"]),
+    }
+    assert!(run(&["--backend=cpu", "--shard-index=1", "--shard-count=2"]).ok().stdout.contains("engine    cpu"));
+}
+
+#[test]
+fn a_photo_that_changed_or_vanished_since_is_rejected_by_name() {
+    let (data, out) = scene(&["--pool=avg", "--shards=3"]);
+    let photo = |name: &str| data.path().join("photos").join(name);
+    fs::copy(photo("Cat/chelsea.jpg"), photo("Cat/chelsea-eyes.jpg")).expect("copied");
+    fs::remove_file(photo("Coffee/coffee.jpg")).expect("removed");
+
+    let run = follow(out.path(), &[]).ok();
+
+    assert!(run.stdout.starts_with("images    15, 5 rejected\n"), "{}", run.stdout);
+    let lines: Vec<_> = run.stderr.lines().collect();
+    let told = |name: &str, words: &str| lines.iter().any(|line| line.contains(name) && line.contains(words));
+    assert!(told("Cat/chelsea-eyes.jpg", "bytes when it was planned, and has"), "{lines:?}");
+    assert!(told("Coffee/coffee.jpg", "E_UNREADABLE"), "{lines:?}");
+    let report = json(&out.path().join("petrec-report.json"));
+    assert_eq!(report["reasons"]["E_UNREADABLE"], 2);
+}
+
+#[test]
+fn a_data_set_that_is_gone_stops_who_needs_it_and_nobody_else() {
+    let (data, out) = scene(&["--pool=avg", "--shards=4"]);
+    worker(out.path(), 0, 2).ok();
+    let (photos, moved) = (data.path().join("photos"), data.path().join("moved"));
+    fs::rename(&photos, &moved).expect("moved");
+
+    assert!(worker(out.path(), 0, 2).ok().stdout.contains("nothing was left to do"));
+    worker(out.path(), 1, 2).refused(1, &["photos", "the data set's folder is not there"]);
+    fs::rename(&moved, &photos).expect("moved");
+    worker(out.path(), 1, 2).ok();
+    fs::rename(&photos, &moved).expect("moved");
+
+    finalize(out.path()).ok();
+    petrec(["verify".as_ref(), out.path().as_os_str()]).ok();
+}
+
+#[test]
+fn other_weights_than_the_planned_ones_are_refused() {
+    let out = temporary();
+    let (records, weights) = (out.path().join("records"), out.path().join("weights.safetensors"));
+    let built_in = repository("model-weights/efficientnet-lite0.safetensors");
+    fs::copy(&built_in, &weights).expect("copied");
+    let typed = ["plan".as_ref(), "--pool=avg".as_ref(), "--weights".as_ref(), weights.as_os_str()];
+    petrec(typed.into_iter().chain(["examples/photos".as_ref(), records.as_os_str()])).ok();
+
+    let other = petrec::model::seeded(petrec::model::Architecture::EfficientNetLite0);
+    other.save(&weights).expect("written");
+    let other = Weights::load(&weights).expect("readable").metadata().sha256.clone();
+    follow(&records, &[]).refused(1, &["planned with other weights (efficientnet-lite0 ", &other]);
+    fs::remove_file(&weights).expect("removed");
+    follow(&records, &[]).refused(1, &["weights.safetensors"]);
+    assert_eq!(names(&records), [PLAN]);
+
+    Weights::load(&built_in).expect("readable").save(&weights).expect("written");
+    follow(&records, &[]).ok();
+}
+
+#[test]
+fn finalize_finds_what_is_missing_damaged_or_foreign() {
+    let out = temporary();
+    plan(out.path(), SHARDS).ok();
+    finalize(out.path())
+        .refused(1, &["8 of 8 record files missing or damaged: 8 files from photos-00000-of-00008.tfrecord"]);
+    assert_eq!(names(out.path()), [PLAN]);
+
+    worker(out.path(), 0, 3).ok();
+    worker(out.path(), 2, 3).ok();
+    let file = |name: &str| out.path().join(name);
+    fs::remove_file(file("photos-00005-of-00008.tfrecord")).expect("removed");
+    let mut damaged = fs::read(file("photos-00006-of-00008.tfrecord")).expect("readable");
+    damaged[100] ^= 1;
+    fs::write(file("photos-00006-of-00008.tfrecord"), damaged).expect("written");
+    let before = tree(out.path());
+    let lacks = "5 of 8 record files missing or damaged: worker 0 of 3 lacks photos-00006-of-00008.tfrecord, worker 1 of 3 lacks \
+                 3 files from photos-00001-of-00008.tfrecord on, worker 2 of 3 lacks photos-00005-of-00008.tfrecord";
+    finalize(out.path()).refused(1, &[lacks]);
+    assert!(tree(out.path()) == before);
+    (0..3).for_each(|index| drop(worker(out.path(), index, 3).ok()));
+
+    let foreign = file("photos-00000-of-00003.tfrecord");
+    fs::copy(file("photos-00001-of-00008.tfrecord"), &foreign).expect("copied");
+    let before = tree(out.path());
+    finalize(out.path()).refused(1, &["holds photos-00000-of-00003.tfrecord", "move it away"]);
+    assert!(tree(out.path()) == before);
+    let verified = petrec(["verify".as_ref(), out.path().as_os_str()]);
+    assert!(verified.code == Some(4) && verified.stderr.contains("an unfinished conversion"), "{}", verified.stderr);
+
+    fs::remove_file(foreign).expect("removed");
+    finalize(out.path()).ok();
+    assert!(tree(out.path()) == of_one_run(SHARDS));
+}
+
+#[test]
+fn when_nothing_decodes_nothing_is_left_of_a_plan() {
+    let data = data_set(&[("Cat/1.jpg", "Cat/666.jpg"), ("Cat/2.jpg", "Cat/666.jpg")]);
+    for alone in [true, false] {
+        let out = temporary();
+        plan_of(data.path(), out.path(), &["--shards=2", "--index"]).ok();
+        let end = match alone {
+            true => follow(out.path(), &[]),
+            false => {
+                (0..2).for_each(|index| drop(worker(out.path(), index, 2).ok()));
+                finalize(out.path())
+            }
+        };
+        end.refused(1, &["none of the 2 images can be decoded"]);
+        assert_eq!(names(out.path()), [""; 0]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_planned_and_found() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (data, out, single) = (temporary(), temporary(), temporary());
+    let root: PathBuf = data.path().join(OsStr::from_bytes(b"ph\xf6tos"));
+    fs::create_dir_all(root.join("Cat")).expect("made");
+    fs::copy(repository("examples/photos/Cat/chelsea.jpg"), root.join("Cat").join(OsStr::from_bytes(b"caf\xe9.jpg")))
+        .expect("copied");
+    let options = ["--pool=avg", "--with=path"];
+    plan_of(&root, out.path(), &options).ok();
+    follow(out.path(), &[]).ok();
+
+    let fixed =
+        ["convert".as_ref(), "--model=efficientnet-lite0".as_ref(), root.as_os_str(), single.path().as_os_str()];
+    petrec(fixed.into_iter().chain(options.iter().map(AsRef::as_ref))).ok();
+    assert!(tree(out.path()) == tree(single.path()));
+}
