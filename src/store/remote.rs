@@ -254,7 +254,7 @@ fn upload_parts(store: &Store, key: &Key, from: &Path, length: u64) -> io::Resul
     });
     if sent.is_err() {
         // That the store keeps the parts is the lesser problem of the two.
-        let _ = runtime().block_on(tokio::time::timeout(patience(), upload.abort()));
+        let _ = wait(0, upload.abort());
     }
     sent
 }

@@ -63,13 +63,40 @@ fn no_photo_is_lost_to_a_body_that_is_cut_short() {
     super::scene::same(&records(super::scene::tree(&scene.path("out"))), &local, "cut short");
 }
 
-#[test]
-fn a_run_killed_between_the_last_part_and_the_end_of_an_upload_leaves_no_record_file() {
-    let Some(scene) = Scene::new() else { return };
+/// So many photos that their records are uploaded in parts.
+fn many(scene: &Scene) {
     let photo = fs::read(repository("examples/photos/Cat/chelsea.jpg")).expect("a photo");
     for number in 0..40 {
         scene.add(&format!("Cat/many-{number}.jpg"), &photo);
     }
+}
+
+#[test]
+fn an_upload_that_fails_half_way_is_given_up_and_its_parts_with_it() {
+    let Some(scene) = Scene::new() else { return };
+    many(&scene);
+    let local = scene.local(&[]);
+    let (given_up, is_given_up) = mpsc::channel();
+    let proxy = Proxy::start(scene.server.port(), move |request| {
+        if request.method == "DELETE" && request.target.contains("uploadId=") {
+            let _ = given_up.send(());
+        }
+        if request.target.contains("partNumber=2") { Fate::Status(503) } else { Fate::Well }
+    });
+    let mut command = scene.convert_by(proxy.port, PHOTOS, OUT_URL, &[]);
+    command.env("PETREC_STORE_PATIENCE", "1");
+
+    refused(command, 1, &["photos-00000-of-00001.tfrecord: cannot be written", "does not answer"]);
+
+    assert!(is_given_up.try_recv().is_ok() && !scene.server.path("out/photos-00000-of-00001.tfrecord").exists());
+    ok(scene.convert(PHOTOS, OUT_URL, &[]));
+    scene.compare_and_remove(&local, "after the failure");
+}
+
+#[test]
+fn a_run_killed_between_the_last_part_and_the_end_of_an_upload_leaves_no_record_file() {
+    let Some(scene) = Scene::new() else { return };
+    many(&scene);
     let local = scene.local(&[]);
     let (waiting, is_waiting) = mpsc::channel();
     let proxy = Proxy::start(scene.server.port(), move |request| {
