@@ -38,8 +38,7 @@ const SCHEMES: [(&str, bool); 9] = [
 ];
 
 /// Whether the path is a URL of an object store.
-#[must_use]
-pub fn is_url(path: &Path) -> bool {
+pub(crate) fn is_url(path: &Path) -> bool {
     scheme(path).is_some_and(|scheme| SCHEMES.iter().any(|(known, _)| *known == scheme))
 }
 
