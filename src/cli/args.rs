@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{ArgAction, ArgGroup, Parser, Subcommand};
 
 use super::UsageError;
 use super::choices::{
@@ -49,6 +49,11 @@ pub(super) struct Global {
     /// No progress and no notes; validate and convert also leave out the line per rejected file
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
+    /// What petrec does in detail, on standard error: -vv tells of every image, -vvv also what drivers and libraries say
+    ///
+    /// The variable PETREC_LOG says the same in more detail: info, or petrec=debug,wgpu_core=warn.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
     /// Progress on standard error: a line that moves (where that is no terminal, one every 10 s), none, or JSON objects
     #[arg(long, global = true, value_name = "HOW", default_value = "auto", value_parser = choice(PROGRESS))]
     progress: Shown,

@@ -4,17 +4,19 @@ use std::env;
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::args::{Convert, Global, Network, Recipe};
 use super::choices::LayoutName;
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
-use super::report::is_page;
+use super::report::{is_page, page_of_conversion};
 use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
     self, Division, Layout, Manifest, Options, Order, Part, PlanFile, Running, Share, Start, Summary, Target, Totals,
     Watch, convert,
 };
-use crate::dataset::{self, ImageFile, one_line};
+use crate::dataset::{self, ImageFile, display_path, one_line};
 use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
@@ -53,7 +55,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     let mut watcher = Watcher::new(dataset.images.len(), global)?;
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
-    finish(command, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
+    finish(command, global, out, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
 }
 
 /// Does what was planned in `out`.
@@ -62,12 +64,9 @@ fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) 
     let Some(plan) = PlanFile::open(out, share)? else {
         let summary = convert::finished_before(out, running)?;
         let manifest = Manifest::read(out)?;
-        return finish(
-            command,
-            &summary,
-            &manifest.classes,
-            [&manifest.record.feature_key, &manifest.record.label_key],
-        );
+        let record = &manifest.record;
+        let keys = [&record.feature_key, &record.label_key].map(String::as_str);
+        return finish(command, global, out, &summary, &manifest.classes, keys);
     };
     let weights = match plan.weights() {
         Some(file) => Weights::load(&file)?,
@@ -80,16 +79,28 @@ fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) 
     let mut watcher = Watcher::new(plan.images(), global)?;
     let summary = convert::convert_planned(plan, out, &weights, engine, running, &mut watcher)?;
     drop(watcher);
-    finish(command, &summary, &classes, [&record.feature_key, &record.label_key])
+    finish(command, global, out, &summary, &classes, [&record.feature_key, &record.label_key])
 }
 
-/// Tells what was done.
-fn finish(command: &Convert, summary: &Summary, classes: &[String], keys: [&str; 2]) -> anyhow::Result<Outcome> {
+/// Makes the page of what was done in the folder, unless it is a worker's part, and tells of it.
+fn finish(
+    command: &Convert,
+    global: &Global,
+    folder: &Path,
+    summary: &Summary,
+    classes: &[String],
+    keys: [&str; 2],
+) -> anyhow::Result<Outcome> {
+    let is_new = summary.resumed < summary.totals.images;
+    let page = |report: &String| page_of_conversion(folder, report.as_ref(), &summary.totals, is_new, global);
+    let page = summary.report.as_ref().and_then(page);
+
     let mut out = io::stdout().lock();
     if command.json {
-        fill_json(&mut out, summary)?;
+        fill_json(&mut out, &WithPage::new(summary, page.as_deref()))?;
     } else {
         print(&mut out, summary, classes, keys)?;
+        print_page(&mut out, page.as_deref())?;
     }
     Ok(Outcome::of_rejected(summary.totals.rejected, command.fail_on_reject))
 }
@@ -199,15 +210,31 @@ fn print(out: &mut impl Write, summary: &Summary, classes: &[String], keys: [&st
     writeln!(out, "model     {}", summary.model)?;
     writeln!(out, "output    {}", summary.out)?;
     match (&summary.report, summary.worker) {
-        (Some(report), _) => {
-            writeln!(out, "report    {report}")?;
-            writeln!(out, "page      to make it: petrec report {}", summary.out)
-        }
+        (Some(report), _) => writeln!(out, "report    {report}"),
         (None, None) => Ok(()),
         (None, Some(share)) => {
             writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
         }
     }
+}
+
+/// What a conversion came to, for machines.
+#[derive(Serialize)]
+pub(super) struct WithPage<'a, S> {
+    #[serde(flatten)]
+    summary: &'a S,
+    /// Where its page is, if it has one.
+    page: Option<String>,
+}
+
+impl<'a, S> WithPage<'a, S> {
+    pub(super) fn new(summary: &'a S, page: Option<&Path>) -> Self {
+        Self { summary, page: page.map(|page| page.to_string_lossy().into_owned()) }
+    }
+}
+
+pub(super) fn print_page(out: &mut impl Write, page: Option<&Path>) -> io::Result<()> {
+    page.map_or(Ok(()), |page| writeln!(out, "page      {}", display_path(page)))
 }
 
 /// `cpu (avx2)`, or `wgpu` with its device.

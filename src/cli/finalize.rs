@@ -4,18 +4,25 @@ use std::io::{self, Write};
 
 use super::Outcome;
 use super::args::{Finalize, Global};
-use super::convert::{print_images, print_records};
+use super::convert::{WithPage, print_images, print_page, print_records};
+use super::progress::FileProgress;
+use super::report::page_of_conversion;
 use crate::convert::{Finalized, finalize};
 use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
-    let finalized = finalize(&command.out, global.threads())?;
+    let mut progress = FileProgress::new("finalize", global);
+    let finalized = finalize(&command.out, global.threads(), &mut |files| progress.step(files))?;
+    drop(progress);
+    let page =
+        page_of_conversion(&command.out, finalized.report.as_ref(), &finalized.totals, !finalized.was_finished, global);
 
     let mut out = io::stdout().lock();
     if command.json {
-        fill_json(&mut out, &finalized)?;
+        fill_json(&mut out, &WithPage::new(&finalized, page.as_deref()))?;
     } else {
         print(&mut out, &finalized)?;
+        print_page(&mut out, page.as_deref())?;
     }
     Ok(Outcome::of_rejected(finalized.totals.rejected, command.fail_on_reject))
 }

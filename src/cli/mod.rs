@@ -26,6 +26,7 @@ mod files;
 mod finalize;
 mod inspect;
 mod interrupt;
+mod log;
 mod models;
 mod plan;
 mod preview;
@@ -87,20 +88,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let args = Args::parse();
-    let outcome = match &args.command {
-        Command::Validate(command) => validate::run(command, &args.global),
-        Command::Convert(command) => convert::run(command, &args.global),
-        Command::Plan(command) => plan::run(command, &args.global),
-        Command::Finalize(command) => finalize::run(command, &args.global),
-        Command::Inspect(command) => inspect::run(command, &args.global),
-        Command::Verify(command) => verify::run(command, &args.global),
-        Command::Probe(command) => probe::run(command, &args.global),
-        Command::Report(command) => report::run(command, &args.global),
-        Command::Dump(command) => dump::run(command, &args.global),
-        Command::Models(command) => models::run(command, &args.global),
-        Command::Devices(command) => devices::run(command, &args.global),
-        Command::Completions(command) => completions::run(command),
-    };
+    let outcome = log::begin(args.global.verbose).map_err(Into::into).and_then(|()| run(&args));
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
@@ -116,6 +104,23 @@ pub fn main() -> ExitCode {
                 () => 1,
             })
         }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<Outcome> {
+    match &args.command {
+        Command::Validate(command) => validate::run(command, &args.global),
+        Command::Convert(command) => convert::run(command, &args.global),
+        Command::Plan(command) => plan::run(command, &args.global),
+        Command::Finalize(command) => finalize::run(command, &args.global),
+        Command::Inspect(command) => inspect::run(command, &args.global),
+        Command::Verify(command) => verify::run(command, &args.global),
+        Command::Probe(command) => probe::run(command, &args.global),
+        Command::Report(command) => report::run(command, &args.global),
+        Command::Dump(command) => dump::run(command, &args.global),
+        Command::Models(command) => models::run(command, &args.global),
+        Command::Devices(command) => devices::run(command, &args.global),
+        Command::Completions(command) => completions::run(command),
     }
 }
 

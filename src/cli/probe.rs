@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::args::{Global, Probe as Command};
+use super::progress::FileProgress;
 use crate::number::{counted, thousands};
 use crate::probe::{Method, Probe};
 use crate::table::{Sample, Table};
@@ -26,7 +27,9 @@ struct Answer<'p> {
 pub(super) fn run(command: &Command, global: &Global) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let threads = global.threads().get();
-    let table = Table::read(&command.out, Sample::All, threads)?;
+    let mut progress = FileProgress::new("probe", global);
+    let table = Table::read(&command.out, Sample::All, threads, &mut |files| progress.step(files))?;
+    drop(progress);
     let probe = Probe::run(&table, usize::from(command.folds), threads)?;
     let seconds = start.elapsed().as_secs_f64();
 

@@ -1,6 +1,7 @@
 //! How far a stage is, on standard error: one line that moves on a terminal, a plain line now and then elsewhere, or objects
 //! for programs; and the lines that scroll past above it.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,11 +35,44 @@ pub(super) enum Shown {
     Json,
 }
 
+/// The bar that moves, for all who write a line from wherever they are.
+static ON_SCREEN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
 /// A bar of which nothing is seen where standard error is no terminal.
 fn bar(template: &str, length: Option<u64>, is_hidden: bool) -> ProgressBar {
     let target = if is_hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(length, target).with_style(style)
+    let bar = ProgressBar::with_draw_target(length, target).with_style(style);
+    *ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+    bar
+}
+
+/// Runs `write`, which writes lines to standard error, so that they come above the bar, if there is one.
+pub(super) fn above_bar<T>(write: impl FnOnce() -> T) -> T {
+    let bar = ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Counts record files, of which it is told how many there are when the first is through.
+pub(super) struct FileProgress<'a> {
+    stage: &'static str,
+    global: &'a Global,
+    progress: Option<Progress>,
+}
+
+impl<'a> FileProgress<'a> {
+    pub(super) fn new(stage: &'static str, global: &'a Global) -> Self {
+        Self { stage, global, progress: None }
+    }
+
+    /// One more of so many is through.
+    pub(super) fn step(&mut self, total: usize) {
+        let Self { stage, global, progress } = self;
+        progress.get_or_insert_with(|| Progress::new(stage, (total, Unit::Files), "", global)).step();
+    }
 }
 
 /// What a stage works through.
@@ -187,10 +221,7 @@ impl Progress {
 
     /// The same for what must be heard.
     pub(super) fn alert(&self, line: &str) {
-        match &self.display {
-            Display::Bar(bar) => bar.suspend(|| say(line)),
-            Display::Lines(_) | Display::Objects(_) | Display::Nothing => say(line),
-        }
+        above_bar(|| say(line));
     }
 
     /// One more image is through.

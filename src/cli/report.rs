@@ -1,16 +1,19 @@
 //! `petrec report`.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::json;
+use tracing::info;
 
 use super::args::{Global, Report};
-use super::{Outcome, UsageError, say};
-use crate::convert::PAGE_NAME;
+use super::progress::FileProgress;
+use super::{Outcome, UsageError, say, say_note};
+use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, sweep_finished};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
-use crate::page::{Page, SAMPLE};
+use crate::page::{Page, SAMPLE, brief};
 use crate::report::ReportFile;
 use crate::table::Sample;
 use crate::whole_file::fill_json;
@@ -22,7 +25,10 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
     let sample = if command.all { Sample::All } else { SAMPLE };
-    let page = Page::of_conversion(&command.out, sample, global.threads().get())?;
+    let mut progress = FileProgress::new("report", global);
+    let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
+    let page = Page::of_conversion(&command.out, &report, sample, threads, &mut |files| progress.step(files))?;
+    drop(progress);
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
     say_gone(&page, global);
 
@@ -41,6 +47,39 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     writeln!(out, "pictures  {}", counted(page.thumbnails, "thumbnail"))?;
     writeln!(out, "page      {}, {}", display_path(&path), bytes(page.html.len() as u64))?;
     Ok(Outcome::Done)
+}
+
+/// As many images as the page of a conversion is made of without being asked for: it takes the whole report into memory.
+const MOST: usize = 1_000_000;
+
+/// Makes the page of a conversion that has just ended and came to these `totals`, and tells where it is. One that is there already
+/// stays, unless something `is_new`. That none can be made is no failure of the conversion.
+pub(super) fn page_of_conversion(
+    out: &Path,
+    report: &Path,
+    totals: &Totals,
+    is_new: bool,
+    global: &Global,
+) -> Option<PathBuf> {
+    let path = out.join(PAGE_NAME);
+    let _ = sweep_finished(out); // what cannot be removed is in nobody's way
+    if !is_new && path.is_file() {
+        return Some(path);
+    }
+    if totals.images > MOST {
+        let words =
+            "there is no page, because it takes the report of so many images into memory: to make one all the same,";
+        say_note(&format!("{words} 'petrec report {}'", display_path(out)), global);
+        return None;
+    }
+    let write = || -> anyhow::Result<()> {
+        let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
+        Ok(ReportFile::begin(&path, &[])?.finish_page(&page.html)?)
+    };
+    let start = Instant::now();
+    write().inspect_err(|error| say_note(&format!("there is no page, because {error:#}"), global)).ok()?;
+    info!(path = %path.display(), taken = ?start.elapsed(), "made the page");
+    Some(path)
 }
 
 /// Whether a report of this name is to be a page.

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::iter;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tracing::info;
 
 use super::content::Content;
 use super::fingerprint::Fingerprint;
@@ -71,7 +73,7 @@ impl Beginning<'_> {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, Start::Resume) => {
                 let manifest = self.same(Manifest::read(self.out)?)?;
-                if are_whole(&manifest.files, self.out, self.threads) {
+                if are_whole(&manifest.files, self.out, self.threads, &mut |_| {}) {
                     return Ok(Begun::Finished(manifest.files));
                 }
             }
@@ -108,7 +110,7 @@ impl Beginning<'_> {
             },
         };
         sweep(self.out, self.head.paths(), is_temporary)?;
-        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)))
+        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})))
     }
 
     /// The same for one of several workers, who needs the record files of its share only.
@@ -126,7 +128,7 @@ impl Beginning<'_> {
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
             let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
-            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads)));
+            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})));
         }
     }
 
@@ -135,7 +137,7 @@ impl Beginning<'_> {
         let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
         let planned: HashSet<&str> = planned.collect();
         let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
-        if are_whole(&files, self.out, self.threads) {
+        if are_whole(&files, self.out, self.threads, &mut |_| {}) {
             Ok(Begun::Finished(files))
         } else {
             Err(OutputError::NeedsRepair(self.out.into()))
@@ -201,28 +203,46 @@ impl Beginning<'_> {
 }
 
 /// Those of `entries` whose files are there and whole; of two for one file, the later.
-pub(super) fn whole(entries: Vec<Entry>, head: &Head, out: &Path, threads: NonZero<usize>) -> Entries {
+pub(super) fn whole(
+    entries: Vec<Entry>,
+    head: &Head,
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Entries {
     let entries: Entries = entries.into_iter().map(|entry| (entry.index, entry)).collect();
     let entries: Vec<Entry> = entries.into_values().collect();
+    let known = entries.len();
     let is_whole = |entry: &Entry| {
         let Some(name) = head.file(entry.index) else { return false };
         let is_there = |file: &WrittenFile| file.path == name && file.is_in(out);
         entry.findings.len() == entry.images.len() && entry.file.as_ref().is_none_or(is_there)
     };
-    let verdicts = on_all_threads(entries.len(), threads, |index| is_whole(&entries[index]));
+    let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
     let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);
-    whole.map(|(entry, _)| (entry.index, entry)).collect()
+    let whole: Entries = whole.map(|(entry, _)| (entry.index, entry)).collect();
+    if known > 0 {
+        info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
+    }
+    whole
 }
 
 /// Whether all of these files lie in `out`, byte for byte.
-pub(super) fn are_whole(files: &[WrittenFile], out: &Path, threads: NonZero<usize>) -> bool {
-    on_all_threads(files.len(), threads, |index| files[index].is_in(out)).iter().all(|whole| *whole)
+pub(super) fn are_whole(
+    files: &[WrittenFile],
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> bool {
+    on_all_threads(files.len(), threads, |index| files[index].is_in(out), watch).iter().all(|whole| *whole)
 }
 
+/// `watch` hears of each answer, and how many there will be.
 pub(super) fn on_all_threads(
     count: usize,
     threads: NonZero<usize>,
     question: impl Fn(usize) -> bool + Sync,
+    watch: &mut dyn FnMut(usize),
 ) -> Vec<bool> {
     let mut answers = Vec::with_capacity(count);
     let states = vec![(); threads.get().min(count).max(1)];
@@ -232,6 +252,7 @@ pub(super) fn on_all_threads(
         |(), index| question(index),
         |answer| {
             answers.push(answer);
+            watch(count);
             Ok(())
         },
     );
@@ -268,6 +289,14 @@ pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> 
     }
     output.absorb_workers(&[])?;
     plan.map_or(Ok(()), |_| remove_if_there(&out.join(PLAN_NAME)))
+}
+
+/// Removes the temporary files that a killed run left in the folder `out` itself, where a conversion is finished: those of its page.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sweep_finished(out: &Path) -> Result<(), OutputError> {
+    sweep(out, iter::empty::<&Path>(), is_temporary)
 }
 
 /// Removes the temporary files that a killed run left beside `files`, if they are `ours`.

@@ -21,19 +21,19 @@ use crate::verify::below;
 use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
-/// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads. A finished conversion
-/// stays as it is.
+/// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads; after each, `watch` is told
+/// how many there are. A finished conversion stays as it is.
 ///
 /// # Errors
 /// There is no conversion, somebody is still at work on it, record files are missing or damaged
 /// ([`ConvertError::Lacking`]), there is a record file that is not the conversion's, or writing failed. What is there stays for another try.
-pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, ConvertError> {
+pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Finalized, ConvertError> {
     let start = Instant::now();
     let (manifest, was_finished) = match Content::of(out)? {
         Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
-        Content::Manifest => (finished(out, threads)?, true),
-        Content::Journal => (put_together(out, threads)?, false),
-        Content::Plan => planned::put_together(out, threads)?,
+        Content::Manifest => (finished(out, threads, watch)?, true),
+        Content::Journal => (put_together(out, threads, watch)?, false),
+        Content::Plan => planned::put_together(out, threads, watch)?,
     };
     Ok(Finalized {
         totals: Totals::new(manifest.images, &manifest.files),
@@ -45,20 +45,24 @@ pub fn finalize(out: &Path, threads: NonZero<usize>) -> Result<Finalized, Conver
 }
 
 /// The manifest of a conversion that is finished already, if none of its record files was lost since.
-pub(super) fn finished(out: &Path, threads: NonZero<usize>) -> Result<Manifest, OutputError> {
+pub(super) fn finished(
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
-    if !are_whole(&manifest.files, out, threads) {
+    if !are_whole(&manifest.files, out, threads, watch) {
         return Err(OutputError::NeedsRepair(out.into()));
     }
     write_companions(out, &manifest)?;
     Ok(manifest)
 }
 
-fn put_together(out: &Path, threads: NonZero<usize>) -> Result<Manifest, ConvertError> {
+fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Manifest, ConvertError> {
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;
-    let entries = whole(entries, &head, out, threads);
+    let entries = whole(entries, &head, out, threads, watch);
     let mut lacks = Lacks::new(out, head.planned())?;
     let missing = (0..head.planned()).filter(|file| !entries.contains_key(file));
     missing.for_each(|file| lacks.add(file, head.file(file).unwrap_or_default()));

@@ -33,6 +33,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::info;
+
 pub use content::Content;
 pub use error::ConvertError;
 pub use finalize::{Lacks, finalize};
@@ -55,6 +57,7 @@ use crate::model::Weights;
 use crate::parallel;
 use crate::validate::validate;
 use conclude::{conclude, report_file, write_companions};
+pub(crate) use earlier::sweep_finished;
 use earlier::{Beginning, Begun, Entries};
 use head::{Head, divide};
 use plan::{Arrangement, Plan};
@@ -148,6 +151,7 @@ impl<'a> Conversion<'a> {
     fn plan(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
         let Draft { worker, plan, manifest } = Draft::new(dataset, weights, options)?;
         let head = Head::new(dataset, options, &plan, manifest);
+        info!(files = plan.files.len(), images = dataset.images.len(), "planned the record files");
         Ok(Self { dataset, options, worker, plan, head })
     }
 

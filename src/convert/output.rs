@@ -9,6 +9,7 @@ use std::{fs, io, mem};
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
+use tracing::info;
 
 use super::head::Head;
 use super::joint::{self, JointJournal};
@@ -267,11 +268,13 @@ impl Output {
             self.settle_oldest()?;
         }
         let journal = Arc::clone(&self.journal);
+        let (named, records) = (relative.to_path_buf(), file.as_ref().map(|file| file.written.records));
         let commit = move || {
             let synced = file.map(NewFile::sync).transpose()?;
             // First the entry: the journal knows of every file that is there.
             journal.append(&entry)?;
             synced.map_or(Ok(()), Synced::publish)?;
+            info!(path = %named.display(), records, images = entry.images.len(), "a record file is on disk");
             Ok(())
         };
         let path = self.path(relative);

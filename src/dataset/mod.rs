@@ -20,6 +20,8 @@ pub use error::DatasetError;
 pub use extensions::{Extensions, ParseExtensionsError};
 pub use note::Note;
 
+use tracing::info;
+
 use gather::Gather;
 use source::Source;
 
@@ -127,5 +129,6 @@ fn assemble(sources: &[Source], options: &Options) -> Result<Dataset, DatasetErr
     if images.is_empty() {
         return Err(DatasetError::no_images(first.folder(), &options.extensions, &notes));
     }
+    info!(root = %first.folder().display(), classes = classes.len(), images = images.len(), "listed the data set");
     Ok(Dataset { name: first.name(), root: first.folder().to_owned(), classes, images, notes })
 }

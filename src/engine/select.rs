@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::{DeviceChoice, EngineError, FeatureExtractor};
 use crate::model::Weights;
@@ -80,7 +81,7 @@ pub fn open(
     weights: &Weights,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    match (selection.backend, &selection.device) {
+    let engine = match (selection.backend, &selection.device) {
         (Backend::Wgpu, _) | (Backend::Auto, Some(_)) => open_gpu(selection, weights, tell),
         (Backend::Auto, None) => match open_gpu(selection, weights, tell) {
             Err(EngineError::NoDevice { .. } | EngineError::NotBuilt(_)) => open_processor(weights),
@@ -93,7 +94,9 @@ pub fn open(
         (Backend::Cpu, _) => open_cpu(weights),
         (Backend::Flex, _) => open_flex(weights),
         (Backend::Ndarray, _) => open_ndarray(weights),
-    }
+    }?;
+    info!(engine = engine.name(), isa = engine.isa(), device = engine.device(), "opened the engine");
+    Ok(engine)
 }
 
 /// Opens the best engine that needs nothing but the processor.

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tracing::debug;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
@@ -42,6 +43,7 @@ pub fn download(
     }
     fs::create_dir_all(folder).map_err(|error| FetchError::Io { path: folder.into(), source: error })?;
     let mut part = Part::open(path.with_added_extension("part"))?;
+    debug!(url = source.url, into = %folder.display(), "downloading");
     let mut transfer = Transfer { agent: agent(&source.url, patience)?, url: &source.url, patience, watch };
 
     let begun = transfer.run(&mut part)?;
@@ -86,6 +88,7 @@ impl Transfer<'_> {
     fn run(&mut self, part: &mut Part) -> Result<Begun, FetchError> {
         let here = part.end()?;
         let response = self.ask(here)?;
+        debug!(from = here, status = %response.status(), length = response.body().content_length(), "the server answered");
         match response.status() {
             StatusCode::PARTIAL_CONTENT if here > 0 && begins_at(&response, here) => {
                 self.copy(response, part, here)?;

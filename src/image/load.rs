@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 
+use tracing::debug;
+
 use super::memory::Turn;
 use super::{Format, Outline, Picture, Policy, Rejection, check_since, decode_since};
 
@@ -26,9 +28,14 @@ pub struct Loaded {
 /// [`Reason::Unreadable`](super::Reason::Unreadable), and one that is too long is not read.
 pub fn load(path: &Path, policy: impl Into<Policy>) -> Result<Loaded, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
-    let bytes = read(path, &policy, &turn)?;
-    let picture = decode_since(start, &bytes, policy)?;
-    Ok(Loaded { bytes, picture, _turn: turn })
+    let load = || {
+        let bytes = read(path, &policy, &turn)?;
+        let picture = decode_since(start, &bytes, policy)?;
+        Ok((bytes, picture))
+    };
+    let outcome = load();
+    tell(path, start, outcome.as_ref().map(|(_, picture)| picture.outline()));
+    outcome.map(|(bytes, picture)| Loaded { bytes, picture, _turn: turn })
 }
 
 /// Reads the file at `path` once and decides on it as [`check`](super::check) does.
@@ -37,7 +44,18 @@ pub fn load(path: &Path, policy: impl Into<Policy>) -> Result<Loaded, Rejection>
 /// As [`load`].
 pub fn check_file(path: &Path, policy: impl Into<Policy>) -> Result<Outline, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
-    check_since(start, &read(path, &policy, &turn)?, policy)
+    let outcome = read(path, &policy, &turn).and_then(|bytes| check_since(start, &bytes, policy));
+    tell(path, start, outcome.as_ref().copied());
+    outcome
+}
+
+/// What became of an image, for the log.
+fn tell(path: &Path, start: Instant, outcome: Result<Outline, &Rejection>) {
+    let (path, taken) = (path.display(), start.elapsed());
+    match outcome {
+        Ok(Outline { width, height, format }) => debug!(%path, %format, width, height, ?taken, "decoded"),
+        Err(rejection) => debug!(%path, reason = rejection.reason.code(), ?taken, "rejected"),
+    }
 }
 
 fn read(path: &Path, policy: &Policy, turn: &Turn) -> Result<Vec<u8>, Rejection> {

@@ -12,6 +12,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tracing::info;
 
 use super::metadata::NO_CHECKSUM;
 use super::{Classifier, Convolution, Metadata, Network, classifier};
@@ -145,7 +146,9 @@ impl Weights {
             let values = view.data().as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
             tensors.insert(tensor, Tensor::new(view.shape().to_vec(), values));
         }
-        Self::new(metadata, tensors).map_err(|error| damaged(error.to_string()))
+        let weights = Self::new(metadata, tensors).map_err(|error| damaged(error.to_string()))?;
+        info!(from = name, architecture = %weights.metadata.architecture, sha256 = weights.metadata.sha256, "read weights");
+        Ok(weights)
     }
 
     /// The bytes of a weight file: the same for the same weights, on every machine.

@@ -21,14 +21,24 @@ use std::path::Path;
 
 pub use error::PageError;
 
-use crate::convert::{Manifest, REPORT_NAME};
+use crate::convert::Manifest;
 use crate::report::{Report, Verdict};
 use crate::table::{Sample, Table};
 use features::Features;
 use photos::Photos;
 
+/// The most records that a page is made from, unless all are wanted.
+const MOST: usize = 2_000;
 /// Records that a page is made from unless all are wanted.
-pub const SAMPLE: Sample = Sample::AtMost(2_000);
+pub const SAMPLE: Sample = Sample::AtMost(MOST);
+
+/// Records that the page of a conversion of so many is made from at its end. To decode a photo again for its thumbnail takes an
+/// eighth of the time that the smallest network took for it, and the page is to take 2 % of the conversion's time at most.
+#[must_use]
+pub fn brief(records: u64) -> Sample {
+    let part = usize::try_from(records / 16).unwrap_or(usize::MAX);
+    Sample::AtMost(part.clamp(48, MOST))
+}
 
 /// A page, and what it was made from.
 pub struct Page {
@@ -43,14 +53,21 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the conversion in the folder `out`.
+    /// The page of the conversion in the folder `out`, of which `report` is the report. After each record file, `watch` is told
+    /// how many there are.
     ///
     /// # Errors
-    /// The conversion is not finished, damaged, or has no report in its folder.
-    pub fn of_conversion(out: &Path, sample: Sample, threads: usize) -> Result<Self, PageError> {
+    /// The conversion is not finished, damaged, or its report is not there.
+    pub fn of_conversion(
+        out: &Path,
+        report: &Path,
+        sample: Sample,
+        threads: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Self, PageError> {
         let manifest = Manifest::read(out).map_err(crate::table::TableError::from)?;
-        let report = read_report(out)?;
-        let table = Table::of(&manifest, out, sample, threads)?;
+        let table = Table::of(&manifest, out, report, sample, threads, watch)?;
+        let report = read_report(report)?;
         let features = Features::of(&table, files_of(&table, &report), threads);
         let shown = files::shown(&report);
         let photos = Photos::of(&report, shown.iter().copied().chain(features.files()), threads);
@@ -83,10 +100,9 @@ impl Page {
     }
 }
 
-fn read_report(out: &Path) -> Result<Report, PageError> {
-    let path = out.join(REPORT_NAME);
-    let bytes = fs::read(&path).map_err(|reason| PageError::Report { path: path.clone(), reason })?;
-    serde_json::from_slice(&bytes).map_err(|reason| PageError::Foreign { path, reason })
+fn read_report(path: &Path) -> Result<Report, PageError> {
+    let bytes = fs::read(path).map_err(|reason| PageError::Report { path: path.into(), reason })?;
+    serde_json::from_slice(&bytes).map_err(|reason| PageError::Foreign { path: path.into(), reason })
 }
 
 /// Which file of the report each image of the table is; `None` where the records do not tell.

@@ -69,16 +69,24 @@ struct Part {
 }
 
 impl Table {
-    /// Reads records of the folder `out`, which `petrec convert` has finished.
+    /// Reads records of the folder `out`, which `petrec convert` has finished. After each record file, `watch` is told how many
+    /// there are. Names come from the conversion's report in that folder, where the records have none.
     ///
     /// # Errors
     /// There is no manifest, or a record file is damaged or not what the manifest says.
-    pub fn read(out: &Path, sample: Sample, threads: usize) -> Result<Self, TableError> {
-        Self::of(&Manifest::read(out)?, out, sample, threads)
+    pub fn read(out: &Path, sample: Sample, threads: usize, watch: &mut dyn FnMut(usize)) -> Result<Self, TableError> {
+        Self::of(&Manifest::read(out)?, out, &out.join(REPORT_NAME), sample, threads, watch)
     }
 
-    /// The same where the manifest has been read.
-    pub(crate) fn of(manifest: &Manifest, out: &Path, sample: Sample, threads: usize) -> Result<Self, TableError> {
+    /// The same where the manifest has been read, and for a report wherever it is.
+    pub(crate) fn of(
+        manifest: &Manifest,
+        out: &Path,
+        report: &Path,
+        sample: Sample,
+        threads: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Self, TableError> {
         let channels = manifest.record.shape.last().copied().unwrap_or_default();
         let mut table = Self {
             classes: manifest.classes.clone(),
@@ -103,11 +111,12 @@ impl Table {
             table.labels.extend(part.labels);
             table.names.extend(part.names);
             table.numbers.extend(part.numbers);
+            watch(manifest.files.len());
             Ok::<_, TableError>(())
         })?;
         let has_paths = manifest.record.with.iter().any(|key| key == Extra::Path.key());
         if !has_paths && manifest.plan.is_sorted() {
-            table.name_by_report(manifest, out);
+            table.name_by_report(manifest, report);
         }
         Ok(table)
     }
@@ -141,7 +150,7 @@ impl Table {
     }
 
     /// Takes the paths from the conversion's report, whose accepted files are, split by split, the records in their order.
-    fn name_by_report(&mut self, manifest: &Manifest, out: &Path) {
+    fn name_by_report(&mut self, manifest: &Manifest, report: &Path) {
         #[derive(Deserialize)]
         struct Report {
             files: Vec<File>,
@@ -152,7 +161,7 @@ impl Table {
             verdict: Verdict,
             split: Option<String>,
         }
-        let report = fs::read(out.join(REPORT_NAME)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let report = fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(Report { files }) = report else { return };
         let mut paths: HashMap<Option<String>, Vec<String>> = HashMap::new();
         for file in files.into_iter().filter(|file| file.verdict == Verdict::Accepted) {

@@ -12,6 +12,7 @@ mod dry_run;
 mod dump;
 mod first_steps;
 mod inspect;
+mod log;
 mod models;
 #[path = "../common/places.rs"]
 mod places;
@@ -39,6 +40,10 @@ use petrec::tfrecord::{Example, Message, Reader};
 use places::{photos, repository};
 use program::program;
 use tempfile::TempDir;
+
+/// What a conversion of the example photos into one shard leaves.
+const OF_ONE_SHARD: [&str; 4] =
+    ["petrec-manifest.json", "petrec-report.json", "photos-00000-of-00001.tfrecord", "report.html"];
 
 /// What a run of petrec said.
 struct Run {

@@ -83,6 +83,22 @@ fn validate_and_verify_have_progress_too() {
 }
 
 #[test]
+fn whatever_reads_record_files_tells_how_many_it_has_read() {
+    let (out, shared) = (temporary(), temporary());
+    convert_photos(out.path(), &["--pool", "avg", "--shards", "3"]).ok();
+    convert_photos(shared.path(), &["--pool", "avg", "--shards", "3", "--shard-index", "0", "--shard-count", "1"]).ok();
+
+    for (command, folder) in [("finalize", &shared), ("probe", &out), ("report", &out)] {
+        let path = folder.path().as_os_str();
+        let run = petrec([command.as_ref(), path, "--progress".as_ref(), "json".as_ref()]).ok();
+
+        let last = objects(&run).pop().expect("an object at the end at least");
+        let told = ["stage", "unit", "done", "total"].map(|field| last[field].clone());
+        assert_eq!(told, [json!(command), json!("files"), json!(3), json!(3)]);
+    }
+}
+
+#[test]
 fn no_color_is_heeded() {
     let help = |variables: &[(&str, &str)]| {
         let mut command = program();

@@ -94,8 +94,50 @@ fn a_page_in_the_folder_is_in_nobody_s_way() {
     assert_eq!(fs::read(&shard).expect("made again"), written);
     assert!(out.path().join("report.html").exists());
 
+    let page = out.path().join("report.html");
+    fs::write(&page, "of another conversion").expect("written");
     convert(&["--restart"]).ok();
-    assert!(!names(out.path()).contains(&"report.html".to_owned()), "it showed what is not there any more");
+    assert_ne!(fs::read(&page).expect("a page"), b"of another conversion");
+}
+
+#[test]
+fn convert_makes_a_page_and_so_does_finalize_and_a_fuller_one_stays() {
+    let (out, shared) = (temporary(), temporary());
+    let options = ["--pool", "avg", "--shards", "2", "--json"];
+    let path = out.path().join("report.html");
+
+    let run = convert_photos(out.path(), &options).ok();
+    convert_photos(shared.path(), &[&options[..], &["--shard-index", "0", "--shard-count", "1"]].concat()).ok();
+    assert!(!names(shared.path()).contains(&"report.html".to_owned()), "a worker has no page");
+    petrec(["finalize".as_ref(), shared.path().as_os_str()]).ok();
+
+    let summary: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(summary["page"], path.to_str().expect("UTF-8"));
+    let made = page(out.path());
+    assert_closed(&made);
+    assert!(made.contains("all 12 records"));
+    assert!(page(shared.path()) == made);
+
+    fs::write(&path, "a fuller one").expect("written");
+    convert_photos(out.path(), &options).ok();
+    assert_eq!(page(out.path()), "a fuller one");
+    fs::remove_file(&path).expect("removed");
+    convert_photos(out.path(), &options).ok();
+    assert!(page(out.path()) == made);
+}
+
+#[test]
+fn a_conversion_whose_page_cannot_be_made_says_so_and_is_a_conversion_all_the_same() {
+    let out = temporary();
+    convert_photos(out.path(), &["--pool", "avg"]).ok();
+    fs::remove_file(out.path().join("report.html")).expect("removed");
+    fs::create_dir(out.path().join("report.html")).expect("made");
+
+    let run = convert_photos(out.path(), &["--pool", "avg"]).ok();
+
+    assert!(run.stderr.contains("there is no page, because "), "{}", run.stderr);
+    assert!(!run.stdout.contains("\npage "), "{}", run.stdout);
+    petrec(["verify".as_ref(), out.path().as_os_str()]).ok();
 }
 
 /// A name that leads out of HTML, JSON or an attribute wherever it is not escaped.
@@ -190,8 +232,8 @@ fn a_sample_is_rows_of_the_whole_table() {
         let out = temporary();
         convert_photos(out.path(), options).ok();
 
-        let all = Table::read(out.path(), Sample::All, 2).expect("readable");
-        let some = Table::read(out.path(), Sample::AtMost(5), 2).expect("readable");
+        let all = Table::read(out.path(), Sample::All, 2, &mut |_| {}).expect("readable");
+        let some = Table::read(out.path(), Sample::AtMost(5), 2, &mut |_| {}).expect("readable");
 
         assert_eq!((all.labels.len(), some.labels.len(), some.records), (12, 5, 12));
         for (row, name) in some.names.iter().enumerate() {
@@ -240,6 +282,7 @@ fn what_cannot_become_a_page_is_refused_in_one_line() {
     let out = temporary();
     report(out.path(), &[]).refused(1, &["petrec-manifest.json", "petrec convert"]);
     convert_photos(out.path(), &["--pool", "avg"]).ok();
+    fs::remove_file(out.path().join("report.html")).expect("removed");
     let records = out.path().join("photos-00000-of-00001.tfrecord");
     let before = fs::read(&records).expect("records");
 

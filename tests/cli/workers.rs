@@ -167,7 +167,7 @@ fn who_comes_in_the_way_of_another_process_is_told_so() {
     // What was made on the slow instructions stays so, and has other bytes.
     convert_photos(out.path(), SHARDS).ok();
     petrec(["verify".as_ref(), out.path().as_os_str()]).ok();
-    assert_eq!(names(out.path()).len(), 10, "{:?}", names(out.path()));
+    assert_eq!(names(out.path()).len(), 11, "{:?}", names(out.path()));
 }
 
 #[test]

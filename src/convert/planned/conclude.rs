@@ -26,14 +26,18 @@ use crate::whole_file::{is_temporary, sync_folder};
 const NOTHING: FindingId = FindingId::MAX;
 
 /// Completes what workers did by the plan in `out`; tells the manifest, and whether it was complete before.
-pub(in crate::convert) fn put_together(out: &Path, threads: NonZero<usize>) -> Result<(Manifest, bool), ConvertError> {
-    let Some(mut plan) = PlanFile::open(out, None)? else { return Ok((finished(out, threads)?, true)) };
+pub(in crate::convert) fn put_together(
+    out: &Path,
+    threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
+) -> Result<(Manifest, bool), ConvertError> {
+    let Some(mut plan) = PlanFile::open(out, None)? else { return Ok((finished(out, threads, watch)?, true)) };
     let mut done = Done::default();
     let output = Output::by_plan(out, None, &plan.digest, |entry| done.add(entry))?;
-    if let Some(manifest) = concluded_before(&plan, out, threads)? {
+    if let Some(manifest) = concluded_before(&plan, out, threads, watch)? {
         return Ok((leave(plan, output, manifest)?, false));
     }
-    done.retain_whole(&mut plan, out, threads)?;
+    done.retain_whole(&mut plan, out, threads, watch)?;
     Ok((conclude(plan, output, done)?, false))
 }
 
@@ -42,12 +46,14 @@ pub(super) fn concluded_before(
     plan: &PlanFile,
     out: &Path,
     threads: NonZero<usize>,
+    watch: &mut dyn FnMut(usize),
 ) -> Result<Option<Manifest>, ConvertError> {
     if !out.join(MANIFEST_NAME).exists() {
         return Ok(None);
     }
     let ours = Manifest::read(out).ok().filter(|manifest| manifest.plan == plan.header.manifest.plan);
-    let whole = ours.filter(|manifest| are_whole(&manifest.files, out, threads) && out.join(REPORT_NAME).exists());
+    let whole =
+        ours.filter(|manifest| are_whole(&manifest.files, out, threads, watch) && out.join(REPORT_NAME).exists());
     if whole.is_none() {
         remove_if_there(&out.join(MANIFEST_NAME))?;
     }

@@ -65,12 +65,12 @@ pub fn convert_planned(
     let mut output = Output::by_plan(out, share, &plan.digest, |entry| done.add(entry))?;
     done.files.retain(|file, _| has(share, *file));
     if share.is_none()
-        && let Some(manifest) = concluded_before(&plan, out, threads)?
+        && let Some(manifest) = concluded_before(&plan, out, threads, &mut |_| {})?
     {
         leave(plan, output, manifest)?;
         return finished_before(out, running);
     }
-    done.retain_whole(&mut plan, out, threads)?;
+    done.retain_whole(&mut plan, out, threads, &mut |_| {})?;
     let (mut planned, mut images) = (0, 0);
     for file in (0..plan.files()).filter(|file| has(share, *file)) {
         planned += 1;
@@ -173,7 +173,7 @@ pub fn finished_before(out: &Path, running: Running) -> Result<Summary, ConvertE
     };
     let ours = manifest.files.iter().enumerate().filter(|(place, _)| has(running.share, *place));
     let files: Vec<WrittenFile> = ours.map(|(_, file)| file.clone()).collect();
-    if !are_whole(&files, out, running.threads) {
+    if !are_whole(&files, out, running.threads, &mut |_| {}) {
         return Err(OutputError::NeedsRepair(out.into()).into());
     }
     let (images, report) = match running.share {

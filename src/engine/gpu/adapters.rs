@@ -6,6 +6,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use ::burn::tensor::wgpu::{WgpuBackend, wgpu};
 use ::burn::tensor::{Device, DeviceKind};
 use futures_lite::future::block_on;
+use tracing::debug;
 
 use super::super::device::{Adapter, AdapterKind};
 
@@ -63,6 +64,7 @@ pub(in super::super) fn adapters() -> Vec<Adapter> {
             });
         }
     }
+    debug!(apis = api_names(), adapters = ?found, "looked for GPUs");
     found
 }
 

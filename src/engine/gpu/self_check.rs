@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::info;
+
 use super::super::cpu::CpuExtractor;
 use super::super::{EngineError, FeatureExtractor, ImageBatch, relative_l2};
 use super::GpuExtractor;
@@ -55,6 +57,7 @@ pub fn self_check(engine: &mut GpuExtractor, weights: &Weights) -> Result<SelfCh
         let truth = reference.extract(ImageBatch::new(side, picture.clone()))?.data;
         error = error.max(relative_l2(feature.unwrap_or_default(), truth.iter().copied().map(f64::from)));
     }
+    info!(device = %engine.adapter(), batch = count, error, limit = LIMIT, ?first_time, ?batch, "compared with the processor");
     if error <= LIMIT {
         Ok(SelfCheck { error, first: first_time, batch })
     } else {
