@@ -55,7 +55,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     let mut watcher = Watcher::new(dataset.images.len(), global)?;
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
     drop(watcher);
-    finish(command, global, out, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
+    finish(command, global, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
 }
 
 /// Does what was planned in `out`.
@@ -64,9 +64,8 @@ fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) 
     let Some(plan) = PlanFile::open(out, share)? else {
         let summary = convert::finished_before(out, running)?;
         let manifest = Manifest::read(out)?;
-        let record = &manifest.record;
-        let keys = [&record.feature_key, &record.label_key].map(String::as_str);
-        return finish(command, global, out, &summary, &manifest.classes, keys);
+        let keys = [&*manifest.record.feature_key, &manifest.record.label_key];
+        return finish(command, global, &summary, &manifest.classes, keys);
     };
     let weights = match plan.weights() {
         Some(file) => Weights::load(&file)?,
@@ -79,22 +78,20 @@ fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) 
     let mut watcher = Watcher::new(plan.images(), global)?;
     let summary = convert::convert_planned(plan, out, &weights, engine, running, &mut watcher)?;
     drop(watcher);
-    finish(command, global, out, &summary, &classes, [&record.feature_key, &record.label_key])
+    finish(command, global, &summary, &classes, [&record.feature_key, &record.label_key])
 }
 
-/// Makes the page of what was done in the folder, unless it is a worker's part, and tells of it.
+/// Makes the page of a conversion that is complete, and tells what was done.
 fn finish(
     command: &Convert,
     global: &Global,
-    folder: &Path,
     summary: &Summary,
     classes: &[String],
     keys: [&str; 2],
 ) -> anyhow::Result<Outcome> {
     let is_new = summary.resumed < summary.totals.images;
-    let page = |report: &String| page_of_conversion(folder, report.as_ref(), &summary.totals, is_new, global);
-    let page = summary.report.as_ref().and_then(page);
-
+    let page = (summary.report.as_deref())
+        .and_then(|report| page_of_conversion(summary.out.as_ref(), report.as_ref(), &summary.totals, is_new, global));
     let mut out = io::stdout().lock();
     if command.json {
         fill_json(&mut out, &WithPage::new(summary, page.as_deref()))?;

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::args::{Global, Report};
 use super::progress::FileProgress;
-use super::{Outcome, UsageError, say, say_note};
+use super::{Outcome, UsageError, say_note};
 use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, sweep_finished};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
@@ -49,11 +49,11 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// As many images as the page of a conversion is made of without being asked for: it takes the whole report into memory.
-const MOST: usize = 1_000_000;
+/// Images of which `petrec report` alone makes a page: a report of more takes gigabytes of memory, which the rest does not.
+const MOST_IMAGES: usize = 1_000_000;
 
-/// Makes the page of a conversion that has just ended and came to these `totals`, and tells where it is. One that is there already
-/// stays, unless something `is_new`. That none can be made is no failure of the conversion.
+/// Makes the page of a conversion that has just ended, and tells where it is. One that is there already stays, unless something
+/// `is_new`. That none can be made is no failure of the conversion.
 pub(super) fn page_of_conversion(
     out: &Path,
     report: &Path,
@@ -66,14 +66,17 @@ pub(super) fn page_of_conversion(
     if !is_new && path.is_file() {
         return Some(path);
     }
-    if totals.images > MOST {
-        let words =
-            "there is no page, because it takes the report of so many images into memory: to make one all the same,";
-        say_note(&format!("{words} 'petrec report {}'", display_path(out)), global);
+    if totals.images > MOST_IMAGES {
+        say_note(
+            &format!("there is no page of so many images; to make it: petrec report {}", display_path(out)),
+            global,
+        );
         return None;
     }
     let write = || -> anyhow::Result<()> {
         let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
+        // It would be another one than where the photos are.
+        anyhow::ensure!(page.gone == 0, gone(&page));
         Ok(ReportFile::begin(&path, &[])?.finish_page(&page.html)?)
     };
     let start = Instant::now();
@@ -89,10 +92,15 @@ pub(super) fn is_page(path: &Path) -> bool {
 
 /// Tells of photos that the page had to do without.
 fn say_gone(page: &Page, global: &Global) {
-    if page.gone > 0 && !global.quiet {
-        let gone = counted(page.gone, "photo");
-        say(&format!(
-            "{gone} not found under the path in petrec-report.json, and without a thumbnail: run this in the folder where convert ran"
-        ));
+    if page.gone > 0 {
+        say_note(&gone(page), global);
     }
+}
+
+fn gone(page: &Page) -> String {
+    let gone = counted(page.gone, "photo");
+    format!(
+        "{gone} not found under the path in petrec-report.json, and without a thumbnail: run 'petrec report' in the folder where \
+         convert ran"
+    )
 }
