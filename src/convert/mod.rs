@@ -57,6 +57,7 @@ use crate::model::Weights;
 use crate::parallel;
 use crate::validate::validate;
 use conclude::{conclude, report_file, write_companions};
+pub(crate) use earlier::sweep_finished;
 use earlier::{Beginning, Begun, Entries};
 use head::{Head, divide};
 use plan::{Arrangement, Plan};
