@@ -1,10 +1,11 @@
 //! Hashing what goes through, so that nobody has to read it again.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::store;
 
 /// A reader or writer that computes the SHA-256 of what goes through it.
 pub(crate) struct Hashing<T> {
@@ -51,7 +52,7 @@ impl<R: Read> Read for Hashing<R> {
 
 /// Length and SHA-256 of a file.
 pub(crate) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = Hashing::new(File::open(path)?);
+    let mut file = Hashing::new(store::open(path)?);
     io::copy(&mut file, &mut io::sink())?;
     let (_, bytes, sha256) = file.finish();
     Ok((bytes, sha256))

@@ -83,6 +83,7 @@ mod paths;
 pub mod probe;
 pub mod report;
 mod silence;
+pub mod store;
 pub mod table;
 pub mod tfrecord;
 pub mod validate;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, path};
 
+use crate::store;
+
 /// Whether `inner` is `folder` or lies below it, links resolved; `inner` need not exist.
 #[must_use]
 pub(crate) fn contains(folder: &Path, inner: &Path) -> bool {
@@ -45,6 +47,9 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// The real path of the part that exists, and the rest behind it as typed.
 fn resolved(path: &Path) -> PathBuf {
+    if store::is_url(path) {
+        return path.into(); // no links lead anywhere there
+    }
     let absolute = path::absolute(path).unwrap_or_else(|_| path.into());
     let existing = absolute.ancestors().find_map(|part| Some((part, fs::canonicalize(part).ok()?)));
     match existing {

@@ -1,5 +1,6 @@
 //! A file that appears under its name when it is whole and on disk, or not at all.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,6 +12,7 @@ use tempfile::TempPath;
 
 use crate::crash_point::crash_point;
 use crate::paths::folder_of;
+use crate::store;
 
 /// Few large writes: a record of B0 is a quarter of this.
 const BUFFER: usize = 1 << 20;
@@ -23,7 +25,8 @@ const TEMPORARY_PREFIX: &str = ".petrec-";
 /// And how they end.
 const TEMPORARY_SUFFIX: &str = ".partial";
 
-/// A file under a temporary name in the folder of its final one; dropped before [`WholeFile::commit`], it is gone.
+/// A file under a temporary name in the folder of its final one; dropped before [`WholeFile::commit`], it is gone. Where the
+/// final one is an object of a store, the temporary one lies in the system's own folder for such files.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
@@ -54,7 +57,10 @@ impl WholeFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
         crash_point();
-        let folder = folder_of(path);
+        if store::is_url(path) && !store::is_writable(path) {
+            return Err(io::Error::other("over http and https petrec reads only"));
+        }
+        let folder = if store::is_url(path) { &env::temp_dir() } else { folder_of(path) };
         let temporary = builder.tempfile_in(folder).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(format!("there is no folder {}", folder.display())),
             kind => kind.into(),
@@ -79,8 +85,10 @@ impl WholeFile {
     pub(crate) fn sync(mut self) -> io::Result<SyncedFile> {
         self.settle()?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        crash_point();
-        file.sync_all()?;
+        if !store::is_url(&self.path) {
+            crash_point();
+            file.sync_all()?;
+        }
         Ok(SyncedFile { path: self.path, temporary: self.temporary })
     }
 
@@ -132,6 +140,9 @@ impl SyncedFile {
     /// # Errors
     /// What the system says; what was there before is untouched.
     pub(crate) fn publish(self) -> io::Result<()> {
+        if store::is_url(&self.path) {
+            return store::upload(&self.temporary, &self.path);
+        }
         crash_point();
         self.temporary.persist(&self.path)?;
         crash_point();
@@ -188,7 +199,7 @@ impl Write for WholeFile {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let written = self.file.write(data)?;
         self.unsynced += written;
-        if self.unsynced >= SYNC_EVERY {
+        if self.unsynced >= SYNC_EVERY && !store::is_url(&self.path) {
             self.sync_ahead()?;
         }
         Ok(written)

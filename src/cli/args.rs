@@ -12,6 +12,7 @@ use super::choices::{
 };
 use super::fetch::Fetch;
 use super::files::{Listing, Policy};
+use super::place::{folder, place};
 use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
@@ -133,8 +134,8 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Validate {
-    /// Data set with a sub-folder per class, flat folder, or single files of any name
-    #[arg(required = true, value_name = "DATASET")]
+    /// Data set with a sub-folder per class, flat folder, or single files of any name; URLs, too
+    #[arg(required = true, value_name = "DATASET", value_parser = place())]
     pub(super) paths: Vec<PathBuf>,
     /// Look into every folder below, without classes
     #[arg(long)]
@@ -147,10 +148,10 @@ pub(super) struct Validate {
     #[arg(long)]
     pub(super) fail_on_reject: bool,
     /// Write what happened to every file, as JSON or as a page to look at
-    #[arg(long, value_name = "FILE.json|FILE.html")]
+    #[arg(long, value_name = "FILE.json|FILE.html", value_parser = place())]
     pub(super) report: Option<PathBuf>,
     /// Move rejected files to DIR/<class>/<name>
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = place())]
     pub(super) quarantine: Option<PathBuf>,
     /// Print the report as JSON instead of the summary
     #[arg(long)]
@@ -212,14 +213,14 @@ pub(super) struct Recipe {
 #[command(group = ArgGroup::new("worker"))]
 #[command(override_usage = "petrec convert [OPTIONS] <DATASET> <OUT>\n       petrec convert [OPTIONS] --plan <OUT>")]
 pub(super) struct Convert {
-    /// Folder with a sub-folder of photos per class
-    #[arg(required_unless_present = "plan")]
+    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
+    #[arg(required_unless_present = "plan", value_parser = place())]
     pub(super) dataset: Option<PathBuf>,
-    /// Folder for the records: new, empty, or with the same conversion, which is finished
-    #[arg(required_unless_present = "plan")]
+    /// Folder or URL for the records: new, empty, or with the same conversion, which is finished
+    #[arg(required_unless_present = "plan", value_parser = place())]
     pub(super) out: Option<PathBuf>,
     /// Do what 'petrec plan' planned in OUT, or what is left of it, instead of listing a data set; the plan has the options
-    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED)]
+    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED, value_parser = folder())]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) recipe: Recipe,
@@ -239,7 +240,7 @@ pub(super) struct Convert {
     #[arg(long, value_name = "SYSTEM", group = "worker", value_parser = choice(WORKER_ENVS))]
     pub(super) worker_env: Option<WorkerEnv>,
     /// Where the report of every file goes [default: OUT/petrec-report.json]
-    #[arg(long, value_name = "FILE.json", conflicts_with = "worker")]
+    #[arg(long, value_name = "FILE.json", conflicts_with = "worker", value_parser = place())]
     pub(super) report: Option<PathBuf>,
     /// Tell what would be done, with an estimate of time and disk from a few of the images, and write nothing
     #[arg(long)]
@@ -285,9 +286,11 @@ const PLANNED: [&str; 27] = [
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
-    /// Folder with a sub-folder of photos per class
+    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
+    #[arg(value_parser = place())]
     pub(super) dataset: PathBuf,
     /// Folder for the plan, and later for the records: new, empty, or with the same plan, which then stays
+    #[arg(value_parser = folder())]
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) recipe: Recipe,
@@ -301,7 +304,8 @@ pub(super) struct Plan {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Finalize {
-    /// Folder that the workers wrote to
+    /// Folder or URL that the workers wrote to
+    #[arg(value_parser = place())]
     pub(super) out: PathBuf,
     /// Exit with 3 if any file was rejected
     #[arg(long)]
@@ -313,8 +317,8 @@ pub(super) struct Finalize {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// Record files, and folders with record files; of petrec or of anybody else
-    #[arg(required = true, value_name = "PATH")]
+    /// Record files, and folders with record files; of petrec or of anybody else; URLs, too
+    #[arg(required = true, value_name = "PATH", value_parser = place())]
     pub(super) paths: Vec<PathBuf>,
     /// Record to show, counted from 0 through all files [default: the first]
     #[arg(long, value_name = "N")]
@@ -326,8 +330,8 @@ pub(super) struct Inspect {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Probe {
-    /// Folder that 'petrec convert' has finished
-    #[arg(value_name = "OUT")]
+    /// Folder or URL that 'petrec convert' has finished
+    #[arg(value_name = "OUT", value_parser = place())]
     pub(super) out: PathBuf,
     /// Parts that are tested in turn; where the data set has splits, these are used instead
     #[arg(long, value_name = "K", default_value = "5", value_parser = clap::value_parser!(u8).range(2..=100))]
@@ -339,14 +343,14 @@ pub(super) struct Probe {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Report {
-    /// Folder that 'petrec convert' has finished
-    #[arg(value_name = "OUT")]
+    /// Folder or URL that 'petrec convert' has finished
+    #[arg(value_name = "OUT", value_parser = place())]
     pub(super) out: PathBuf,
     /// Read every record instead of 2,000, evenly spaced
     #[arg(long)]
     pub(super) all: bool,
     /// Where the page goes [default: OUT/report.html]
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", value_parser = place())]
     pub(super) html: Option<PathBuf>,
     /// Print what was written as JSON
     #[arg(long)]
@@ -355,11 +359,11 @@ pub(super) struct Report {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// Record files, and folders with record files
-    #[arg(required = true, value_name = "PATH")]
+    /// Record files, and folders with record files; URLs, too
+    #[arg(required = true, value_name = "PATH", value_parser = place())]
     pub(super) paths: Vec<PathBuf>,
     /// Write the intact records of each damaged file to a new file in DIR
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = place())]
     pub(super) salvage: Option<PathBuf>,
     /// Print what was found as JSON instead of the summary
     #[arg(long)]

@@ -28,6 +28,7 @@ mod inspect;
 mod interrupt;
 mod log;
 mod models;
+mod place;
 mod plan;
 mod preview;
 mod probe;

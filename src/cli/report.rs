@@ -15,6 +15,7 @@ use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
 use crate::report::ReportFile;
+use crate::store;
 use crate::table::Sample;
 use crate::whole_file::fill_json;
 
@@ -62,6 +63,11 @@ pub(super) fn page_of_conversion(
     global: &Global,
 ) -> Option<PathBuf> {
     let path = out.join(PAGE_NAME);
+    if store::is_url(out) {
+        // To make it here, all records would have to come back.
+        say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
+        return None;
+    }
     let _ = sweep_finished(out); // what cannot be removed is in nobody's way
     if !is_new && path.is_file() {
         return Some(path);

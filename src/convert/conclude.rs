@@ -1,6 +1,5 @@
 //! The end of a conversion, once every record file is there: the report, what lies beside the records, and the manifest.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use super::output::Output;
 use super::output_error::OutputError;
 use super::{ConvertError, JOURNAL_NAME, REPORT_NAME};
 use crate::report::{ReportFile, ReportFileError};
+use crate::store;
 use crate::whole_file::WholeFile;
 
 /// Writes what comes after the record files, and removes the journal, as the last step of all.
@@ -43,7 +43,7 @@ pub(super) fn conclude(
 pub(super) fn write_companions(out: &Path, manifest: &Manifest) -> Result<(), OutputError> {
     for (name, content) in manifest.companions() {
         let path = out.join(name);
-        if fs::read(&path).is_ok_and(|found| found == content) {
+        if store::read(&path).is_ok_and(|found| found == content) {
             continue;
         }
         WholeFile::write(&path, |file| file.write_all(&content)).map_err(OutputError::write(&path))?;

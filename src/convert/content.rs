@@ -12,6 +12,7 @@ use super::manifest::MANIFEST_NAME;
 use super::output_error::OutputError;
 use super::planned::PLAN_NAME;
 use super::share::Share;
+use crate::store;
 use crate::whole_file::is_temporary;
 
 /// What kind of folder somebody named for the records.
@@ -24,7 +25,7 @@ pub enum Content {
     Journal,
     /// One that `petrec plan` planned: there is a plan, which is gone when the conversion is finished.
     Plan,
-    /// A finished conversion: there is a manifest, and neither a journal nor a plan.
+    /// A finished conversion: there is a manifest, and neither a journal nor a plan; in an object store, a manifest.
     Manifest,
 }
 
@@ -56,10 +57,13 @@ impl Content {
 
     /// Looks into `out` and changes nothing. What is not ours is an error.
     pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
+        let is_superseded = |names: &[OsString]| store::is_url(out) && names.iter().any(|name| name == MANIFEST_NAME);
         // A worker that is about to begin has nothing there but this.
         let names: Vec<_> = names(out)?.into_iter().filter(|name| !is_temporary(name)).collect();
         match names.first() {
             None => Ok(Self::Nothing),
+            // There a journal is many objects, and goes one by one once the manifest is there.
+            Some(_) if is_superseded(&names) => Ok(Self::Manifest),
             Some(_) if names.iter().any(|name| name == PLAN_NAME) => Ok(Self::Plan),
             Some(_) if names.iter().any(|name| name == JOURNAL_NAME) => Ok(Self::Journal),
             Some(_) if names.iter().any(|name| name == MANIFEST_NAME) => Ok(Self::Manifest),
@@ -69,7 +73,11 @@ impl Content {
 }
 
 /// The names in `out`; none where there is no such folder.
-fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+pub(super) fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+    if store::is_url(out) {
+        let items = store::list(out).map_err(OutputError::write(out))?;
+        return Ok(items.into_iter().map(|item| item.name.into()).collect());
+    }
     let names = match fs::read_dir(out) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),

@@ -1,9 +1,9 @@
 //! What an earlier run left in the output folder, and how much of it can be relied upon.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::iter;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ use super::head::Head;
 use super::joint::lock_alone;
 use super::journal::{self, Entry, JOURNAL_NAME};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
-use super::output::{Output, remove_if_there};
+use super::object_journal::ObjectJournal;
+use super::output::{self, Output, remove_if_there};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
 use super::planned::PLAN_NAME;
@@ -25,6 +26,7 @@ use super::share::Share;
 use super::{PAGE_NAME, Part, REPORT_NAME, Start};
 use crate::parallel;
 use crate::report::{Finding, Verdict};
+use crate::store;
 use crate::whole_file::{is_temporary, is_temporary_of};
 
 /// The entries of record files that are there and whole, by their place in the plan.
@@ -56,6 +58,11 @@ impl Beginning<'_> {
             (Content::Manifest, _) => {
                 self.same(Manifest::read(self.out)?)?;
             }
+            (Content::Journal, _) if store::is_url(self.out) => {
+                if let Some(earlier) = ObjectJournal::new(self.out, None).earlier(|_| false)? {
+                    self.refuse_other_head(&earlier.head)?;
+                }
+            }
             (Content::Journal, _) => {
                 let path = self.out.join(JOURNAL_NAME);
                 let file = File::open(&path).map_err(OutputError::write(&path))?;
@@ -69,11 +76,13 @@ impl Beginning<'_> {
 
     /// Takes the output folder, with what lies there of the same conversion. Every record file in it is read.
     pub(super) fn begin(&self, start: Start) -> Result<Begun, OutputError> {
-        match (Content::of(self.out)?, start) {
+        let content = Content::of(self.out)?;
+        match (content, start) {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, Start::Resume) => {
                 let manifest = self.same(Manifest::read(self.out)?)?;
-                if are_whole(&manifest.files, self.out, self.threads, &mut |_| {}) {
+                if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
+                    output::leave_finished(self.out)?;
                     return Ok(Begun::Finished(manifest.files));
                 }
             }
@@ -87,18 +96,19 @@ impl Beginning<'_> {
                 Vec::new()
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
-                Some(earlier) => {
+                // In a store a manifest outlasts no entry: what is left there beside one is on its way out.
+                Some(earlier) if !(store::is_url(self.out) && content == Content::Manifest) => {
                     self.refuse_other_head(&earlier.head)?;
                     output.absorb_workers(&earlier.entries)?;
                     earlier.entries
                 }
-                None if self.out.join(MANIFEST_NAME).exists() => {
+                _ if self.has_manifest()? => {
                     let entries = self.entries_of(self.same(Manifest::read(self.out)?)?);
                     self.write_journal(&mut output, &entries)?;
                     remove_if_there(&self.out.join(MANIFEST_NAME))?;
                     entries
                 }
-                None => {
+                _ => {
                     // An entry comes before its file: where no journal has one, no file of ours can be there. Files
                     // that are there all the same are another conversion's, whose journal was lost.
                     let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
@@ -110,7 +120,12 @@ impl Beginning<'_> {
             },
         };
         sweep(self.out, self.head.paths(), is_temporary)?;
-        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})))
+        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?))
+    }
+
+    fn has_manifest(&self) -> Result<bool, OutputError> {
+        let path = self.out.join(MANIFEST_NAME);
+        store::is_there(&path).map_err(OutputError::unreachable(&path))
     }
 
     /// The same for one of several workers, who needs the record files of its share only.
@@ -123,12 +138,12 @@ impl Beginning<'_> {
             }
             let joined = Output::join(self.out, share, self.head, |then| self.refuse_other_head(then))?;
             let Some((output, entries)) = joined else { continue };
-            if entries.is_empty() && self.out.join(MANIFEST_NAME).exists() {
+            if entries.is_empty() && self.has_manifest()? {
                 continue; // it was finished while we took part
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
             let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
-            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})));
+            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?));
         }
     }
 
@@ -137,7 +152,7 @@ impl Beginning<'_> {
         let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
         let planned: HashSet<&str> = planned.collect();
         let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
-        if are_whole(&files, self.out, self.threads, &mut |_| {}) {
+        if are_whole(&files, self.out, self.threads, &mut |_| {})? {
             Ok(Begun::Finished(files))
         } else {
             Err(OutputError::NeedsRepair(self.out.into()))
@@ -180,7 +195,7 @@ impl Beginning<'_> {
         struct Found {
             files: Vec<Finding>,
         }
-        let report = fs::read(self.out.join(REPORT_NAME)).ok();
+        let report = store::read(&self.out.join(REPORT_NAME)).ok();
         let findings = report.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).map(|found| found.files);
         let findings = findings.filter(|findings| findings.len() == self.head.manifest.images).unwrap_or_default();
         let mut files: BTreeMap<_, _> = manifest.files.into_iter().map(|file| (file.path.clone(), file)).collect();
@@ -202,29 +217,28 @@ impl Beginning<'_> {
     }
 }
 
-/// Those of `entries` whose files are there and whole; of two for one file, the later.
+/// Those of `entries` whose files are there and whole; of two such for one file, the later.
 pub(super) fn whole(
     entries: Vec<Entry>,
     head: &Head,
     out: &Path,
     threads: NonZero<usize>,
     watch: &mut dyn FnMut(usize),
-) -> Entries {
-    let entries: Entries = entries.into_iter().map(|entry| (entry.index, entry)).collect();
-    let entries: Vec<Entry> = entries.into_values().collect();
+) -> Result<Entries, OutputError> {
     let known = entries.len();
-    let is_whole = |entry: &Entry| {
-        let Some(name) = head.file(entry.index) else { return false };
-        let is_there = |file: &WrittenFile| file.path == name && file.is_in(out);
-        entry.findings.len() == entry.images.len() && entry.file.as_ref().is_none_or(is_there)
+    let is_whole = |entry: &Entry| match (head.file(entry.index), &entry.file) {
+        (None, _) => Ok(false),
+        (Some(_), _) if entry.findings.len() != entry.images.len() => Ok(false),
+        (Some(name), Some(file)) => Ok(file.path == name && file.is_in(out)?),
+        (Some(_), None) => Ok(true),
     };
     let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
-    let whole = entries.into_iter().zip(verdicts).filter(|(_, is_whole)| *is_whole);
-    let whole: Entries = whole.map(|(entry, _)| (entry.index, entry)).collect();
+    let whole = entries.into_iter().zip(verdicts.map_err(OutputError::unreachable(out))?);
+    let whole: Entries = whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| (entry.index, entry)).collect();
     if known > 0 {
         info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
     }
-    whole
+    Ok(whole)
 }
 
 /// Whether all of these files lie in `out`, byte for byte.
@@ -233,33 +247,31 @@ pub(super) fn are_whole(
     out: &Path,
     threads: NonZero<usize>,
     watch: &mut dyn FnMut(usize),
-) -> bool {
-    on_all_threads(files.len(), threads, |index| files[index].is_in(out), watch).iter().all(|whole| *whole)
+) -> Result<bool, OutputError> {
+    let verdicts = on_all_threads(files.len(), threads, |index| files[index].is_in(out), watch);
+    Ok(verdicts.map_err(OutputError::unreachable(out))?.iter().all(|whole| *whole))
 }
 
 /// `watch` hears of each answer, and how many there will be.
 pub(super) fn on_all_threads(
     count: usize,
     threads: NonZero<usize>,
-    question: impl Fn(usize) -> bool + Sync,
+    question: impl Fn(usize) -> io::Result<bool> + Sync,
     watch: &mut dyn FnMut(usize),
-) -> Vec<bool> {
+) -> io::Result<Vec<bool>> {
     let mut answers = Vec::with_capacity(count);
     let states = vec![(); threads.get().min(count).max(1)];
-    let done: Result<(), Infallible> = parallel::ordered(
+    parallel::ordered(
         count,
         states,
         |(), index| question(index),
         |answer| {
-            answers.push(answer);
+            answers.push(answer?);
             watch(count);
-            Ok(())
+            Ok::<_, io::Error>(())
         },
-    );
-    match done {
-        Ok(()) => answers,
-        Err(never) => match never {},
-    }
+    )?;
+    Ok(answers)
 }
 
 /// Removes whatever earlier conversions left in `out`, by what their journal and manifest say; nothing at all where there is
@@ -281,7 +293,9 @@ pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> 
         remove_if_there(&out.join(path))?;
     }
     let folders: BTreeSet<&Path> = paths.iter().flat_map(|path| path.ancestors().skip(1)).collect();
-    for folder in folders.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
+    // A store has no folders that stay behind.
+    let folders = folders.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty() && !store::is_url(out));
+    for folder in folders {
         let _ = fs::remove_dir(out.join(folder)); // stays where something else is in it
     }
     for name in [REPORT_NAME, PAGE_NAME, MANIFEST_NAME] {
@@ -305,6 +319,9 @@ pub(super) fn sweep(
     files: impl Iterator<Item = impl AsRef<Path>>,
     ours: impl Fn(&OsStr) -> bool,
 ) -> Result<(), OutputError> {
+    if store::is_url(out) {
+        return Ok(()); // nothing there has a temporary name
+    }
     let folders: BTreeSet<_> = files.filter_map(|file| Some(out.join(file.as_ref().parent()?))).collect();
     for folder in folders.into_iter().chain([out.into()]) {
         let Ok(entries) = fs::read_dir(&folder) else { continue }; // not made yet

@@ -35,6 +35,14 @@ pub enum ConvertError {
     /// The network failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The store of the images does not answer; what it has is not known, and nothing is left out for that.
+    #[error("{}: {detail}", display_path(path))]
+    Unreachable {
+        /// The first image that could not be had.
+        path: PathBuf,
+        /// What the store says, and what to do.
+        detail: String,
+    },
     /// The data set has images without a label.
     #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]
     NoClasses,

@@ -11,7 +11,7 @@ use super::content::Content;
 use super::earlier::{are_whole, sweep, whole};
 use super::journal::Earlier;
 use super::manifest::Manifest;
-use super::output::Output;
+use super::output::{Output, leave_finished};
 use super::output_error::OutputError;
 use super::share::Share;
 use super::summary::{Finalized, Totals};
@@ -51,9 +51,10 @@ pub(super) fn finished(
     watch: &mut dyn FnMut(usize),
 ) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
-    if !are_whole(&manifest.files, out, threads, watch) {
+    if !are_whole(&manifest.files, out, threads, watch)? {
         return Err(OutputError::NeedsRepair(out.into()));
     }
+    leave_finished(out)?;
     write_companions(out, &manifest)?;
     Ok(manifest)
 }
@@ -62,7 +63,7 @@ fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;
-    let entries = whole(entries, &head, out, threads, watch);
+    let entries = whole(entries, &head, out, threads, watch)?;
     let mut lacks = Lacks::new(out, head.planned())?;
     let missing = (0..head.planned()).filter(|file| !entries.contains_key(file));
     missing.for_each(|file| lacks.add(file, head.file(file).unwrap_or_default()));

@@ -3,9 +3,7 @@
 //! Engine, device, batch and threads are not in it: a conversion may go on where and however it can.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -135,7 +133,7 @@ impl Images {
         let image = |file: &ImageFile| Image {
             path: String::from_utf8_lossy(&portable(&file.relative)).into_owned(),
             size: file.size,
-            modified: modified(&file.path),
+            modified: file.modified,
         };
         Self(dataset.images.iter().map(image).collect())
     }
@@ -165,9 +163,4 @@ impl Images {
         };
         Some(format!("{} {what}{rest}", display_path(Path::new(&first.path))))
     }
-}
-
-fn modified(path: &Path) -> Option<u64> {
-    let time = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
-    u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
 }

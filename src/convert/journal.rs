@@ -7,7 +7,7 @@
 //! locked as long as the process lives that converts, however that ends.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -192,10 +192,17 @@ pub(super) fn without_entries(head: &impl Serialize) -> io::Result<Vec<u8>> {
     first_record(head)?.finish()
 }
 
-/// Reads the journal `path` from where `file` stands; `None` where there is not even a head. Changes nothing.
-pub(super) fn read<H: DeserializeOwned>(path: &Path, file: &File) -> Result<Option<Earlier<H>>, OutputError> {
+/// All bytes of a journal of one entry, where `digest` is [`Earlier::digest`] of the one that has the head.
+pub(super) fn of_one_entry(digest: &str, entry: &Entry) -> io::Result<Vec<u8>> {
+    let mut records = first_record(&digest)?;
+    records.write(&serde_json::to_vec(entry)?)?;
+    records.finish()
+}
+
+/// Reads the journal `path` from where `content` stands; `None` where there is not even a head. Changes nothing.
+pub(super) fn read<H: DeserializeOwned>(path: &Path, content: impl Read) -> Result<Option<Earlier<H>>, OutputError> {
     let mut entries = Vec::new();
-    let scanned = scan(path, file, |entry| entries.push(entry))?;
+    let scanned = scan(path, content, |entry| entries.push(entry))?;
     Ok(scanned.map(|Scanned { head, digest, .. }| Earlier { head, digest, entries }))
 }
 
@@ -211,11 +218,11 @@ pub(super) struct Scanned<H> {
 /// The same with one entry in memory at a time.
 pub(super) fn scan<H: DeserializeOwned>(
     path: &Path,
-    file: &File,
+    content: impl Read,
     mut each: impl FnMut(Entry),
 ) -> Result<Option<Scanned<H>>, OutputError> {
     let foreign = |_: serde_json::Error| OutputError::Foreign(path.into());
-    let mut reader = Reader::of_any_length(BufReader::new(file));
+    let mut reader = Reader::of_any_length(BufReader::new(content));
     let mut first = None;
     for record in reader.by_ref() {
         match (record, &first) {

@@ -1,8 +1,8 @@
 //! What a finished conversion says of itself, for those who read the records later and for a second run.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -13,6 +13,7 @@ use super::{Options, Tfds};
 use crate::dataset::{Dataset, display_path};
 use crate::hashing::hash_file;
 use crate::model::{Metadata, Weights};
+use crate::store;
 
 /// Name of the manifest in the output folder.
 pub const MANIFEST_NAME: &str = "petrec-manifest.json";
@@ -136,12 +137,16 @@ impl WrittenFile {
     }
 
     /// Whether it and its index lie in `out`, byte for byte.
-    pub(super) fn is_in(&self, out: &Path) -> bool {
-        let is_there = |path: Option<PathBuf>, bytes: u64, sha256: &str| {
-            path.is_some_and(|path| is_whole(&out.join(path), bytes, sha256))
+    ///
+    /// # Errors
+    /// They lie in a store that does not tell.
+    pub(super) fn is_in(&self, out: &Path) -> io::Result<bool> {
+        let is_there = |path: Option<PathBuf>, bytes: u64, sha256: &str| match path {
+            Some(path) => is_whole(&out.join(path), bytes, sha256),
+            None => Ok(false),
         };
         let index = |index: &IndexFile| is_there(below(&index.path), index.bytes, &index.sha256);
-        self.index.as_ref().is_none_or(index) && is_there(self.relative(), self.bytes, &self.sha256)
+        Ok(self.index.as_ref().map_or(Ok(true), index)? && is_there(self.relative(), self.bytes, &self.sha256)?)
     }
 }
 
@@ -151,9 +156,13 @@ pub(super) fn below(path: &str) -> Option<PathBuf> {
     path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
 }
 
-fn is_whole(path: &Path, bytes: u64, sha256: &str) -> bool {
-    let has_its_length = fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes);
-    has_its_length && hash_file(path).is_ok_and(|(_, found)| found == sha256)
+fn is_whole(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
+    let has_its_hash = || hash_file(path).map(|(_, found)| found == sha256);
+    let found = if store::is_url(path) { store::head(path) } else { store::metadata(path) };
+    match found.and_then(|found| Ok(found.bytes == bytes && has_its_hash()?)) {
+        Err(error) if !store::is_transient(&error) => Ok(false),
+        outcome => outcome,
+    }
 }
 
 impl Manifest {
@@ -186,7 +195,7 @@ impl Manifest {
     /// It is not there, cannot be read, or is none of this version.
     pub fn read(out: &Path) -> Result<Self, ManifestError> {
         let path = out.join(MANIFEST_NAME);
-        let bytes = fs::read(&path).map_err(|reason| ManifestError::Unreadable { path: path.clone(), reason })?;
+        let bytes = store::read(&path).map_err(|reason| ManifestError::Unreadable { path: path.clone(), reason })?;
         let manifest = serde_json::from_slice(&bytes).and_then(|manifest: Self| match manifest.format {
             FORMAT => Ok(manifest),
             other => Err(serde::de::Error::custom(format!("format {other}, not {FORMAT}"))),

@@ -15,6 +15,7 @@ mod head;
 mod joint;
 mod journal;
 mod manifest;
+mod object_journal;
 mod options;
 mod output;
 mod output_error;
@@ -55,6 +56,7 @@ use crate::dataset::Dataset;
 use crate::engine::FeatureExtractor;
 use crate::model::Weights;
 use crate::parallel;
+use crate::store;
 use crate::validate::validate;
 use conclude::{conclude, report_file, write_companions};
 pub(crate) use earlier::sweep_finished;
@@ -198,7 +200,10 @@ impl<'a> Conversion<'a> {
         let entries = convert_images(&self.worker, files, engine.forks(workers), watch)?;
         let files = match part {
             Part::Whole { .. } => conclude(output, self.head, entries, report)?.files,
-            Part::Share(_) => entries.into_values().filter_map(|entry| entry.file).collect(),
+            Part::Share(_) => {
+                output.leave()?;
+                entries.into_values().filter_map(|entry| entry.file).collect()
+            }
         };
         Ok((resumed, files))
     }
@@ -208,7 +213,7 @@ impl<'a> Conversion<'a> {
         let manifest = Manifest { files: files.to_vec(), ..self.head.manifest.clone() };
         write_companions(out, &manifest)?;
         let path = report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
-        if report.is_some() || !path.exists() {
+        if report.is_some() || !store::is_there(&path).map_err(OutputError::unreachable(&path))? {
             // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
             let file = report_file(&path, out, &manifest, &self.dataset.root)?;
             let mut outcomes = validate(self.dataset, self.options.policy, self.options.threads, |_, _| {});
@@ -229,10 +234,11 @@ fn convert_images(
 ) -> Result<Entries, ConvertError> {
     let planned = files.planned();
     let images = files.images();
+    let in_order = worker.files(&images);
     let converted = parallel::ordered(
         images.len(),
         engines,
-        |engine, index| worker.convert(&mut **engine, images[index]),
+        |engine, place| worker.convert(&mut **engine, &in_order, place),
         |converted| {
             if watch.wants_to_stop() && files.is_between_files() {
                 return Err(ConvertError::Interrupted);

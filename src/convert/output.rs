@@ -14,11 +14,13 @@ use tracing::info;
 use super::head::Head;
 use super::joint::{self, JointJournal};
 use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
-use super::manifest::{Manifest, WrittenFile};
+use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
+use super::object_journal::{self, ObjectJournal};
 use super::output_error::OutputError;
 use super::share::Share;
 use crate::crash_point::crash_point;
 use crate::paths::{self, folder_of};
+use crate::store;
 use crate::verify::{self, Problem, RecordFile};
 use crate::whole_file::{SyncedFile, WholeFile, sync_folder, write_json};
 
@@ -83,6 +85,31 @@ impl Synced {
     }
 }
 
+/// Where it is written down what was done.
+pub(super) enum Record {
+    /// In a file, locked.
+    File(Journal),
+    /// In an object store.
+    Objects(ObjectJournal),
+}
+
+impl Record {
+    /// Begins anew with this head and these entries.
+    pub(super) fn begin(&mut self, head: &Head, entries: &[Entry]) -> io::Result<()> {
+        match self {
+            Self::File(journal) => journal.begin(head, entries),
+            Self::Objects(journal) => journal.begin(head, entries),
+        }
+    }
+
+    fn append(&self, entry: &Entry) -> io::Result<()> {
+        match self {
+            Self::File(journal) => journal.append(entry),
+            Self::Objects(journal) => journal.append(entry),
+        }
+    }
+}
+
 /// What a run goes by, beside what it was told.
 enum Basis {
     /// Nothing else.
@@ -98,7 +125,7 @@ enum Basis {
 pub(super) struct Output {
     root: PathBuf,
     /// The folder's, or the worker's.
-    journal: Arc<Journal>,
+    journal: Arc<Record>,
     /// What it goes by.
     basis: Basis,
     /// Whose the temporary files are.
@@ -113,12 +140,22 @@ pub(super) struct Output {
 impl Output {
     /// Makes or takes the folder `out`, which must lie outside the data set, and locks it.
     pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
+        if store::is_url(out) {
+            // Nothing can be locked there. Whoever else is at work writes the same or is found out.
+            return Ok(Self::new(
+                out,
+                Record::Objects(ObjectJournal::new(out, None)),
+                Basis::Alone,
+                String::new(),
+                Vec::new(),
+            ));
+        }
         let mut folders = Vec::new();
         make_folder(out, &mut folders)?;
         let in_use = || joint::in_use(out, JOURNAL_NAME);
         let journal = Journal::lock(out.join(JOURNAL_NAME)).and_then(|journal| journal.ok_or_else(in_use));
         let journal = journal.inspect_err(|_| remove_folders(&folders))?;
-        Ok(Self::new(out, journal, Basis::Alone, String::new(), folders))
+        Ok(Self::new(out, Record::File(journal), Basis::Alone, String::new(), folders))
     }
 
     /// The same for a worker: locks its own journal, and shares that of the folder. Tells all that both say of record files,
@@ -129,20 +166,34 @@ impl Output {
         head: &Head,
         same: impl Fn(&Head) -> Result<(), OutputError>,
     ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
+        if store::is_url(out) {
+            let journal = ObjectJournal::new(out, Some(share));
+            let entries = match journal.earlier(|file| share.has(file))? {
+                Some(earlier) => match same(&earlier.head) {
+                    Ok(()) => earlier.entries,
+                    Err(error) if object_journal::is_something_done(out)? => return Err(error),
+                    Err(_) => Vec::new(),
+                },
+                None => Vec::new(),
+            };
+            journal.begin(head, &[]).map_err(OutputError::write(out))?;
+            let output = Self::new(out, Record::Objects(journal), Basis::Alone, share.owner(), Vec::new());
+            return Ok(Some((output, entries)));
+        }
         let mut folders = Vec::new();
         make_folder(out, &mut folders)?;
         let joined = JointJournal::join(out, head, same).inspect_err(|_| remove_folders(&folders))?;
         let Some((joint, Earlier { digest, mut entries, .. })) = joined else { return Ok(None) };
         let path = out.join(share.journal());
-        let Some(journal) = Journal::lock(path.clone())? else {
+        let Some(mut journal) = Journal::lock(path.clone())? else {
             return Err(OutputError::SameWorker { out: out.into(), share });
         };
-        let mut output = Self::new(out, journal, Basis::Joint(joint), share.owner(), folders);
-        match output.journal().read::<String>()? {
+        match journal.read::<String>()? {
             Some(own) if own.head == digest => entries.extend(own.entries),
             Some(_) => return Err(OutputError::Foreign(path)),
-            None => output.journal().begin(&digest, []).map_err(OutputError::write(&path))?,
+            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
         }
+        let output = Self::new(out, Record::File(journal), Basis::Joint(joint), share.owner(), folders);
         // Only now, so that of two that come at once one sees the other.
         share.refuse_other_count(out)?;
         Ok(Some((output, entries)))
@@ -174,21 +225,20 @@ impl Output {
         let (name, owner) =
             share.map_or((JOURNAL_NAME.to_owned(), String::new()), |share| (share.journal(), share.owner()));
         let path = out.join(&name);
-        let journal = Journal::lock(path.clone())?.ok_or_else(|| match share {
+        let mut journal = Journal::lock(path.clone())?.ok_or_else(|| match share {
             Some(share) => OutputError::SameWorker { out: out.into(), share },
             None => joint::in_use(out, &name),
         })?;
-        let mut output = Self::new(out, journal, Basis::Plan, owner, Vec::new());
-        match output.journal().scan::<String>(each)? {
+        match journal.scan::<String>(each)? {
             Some((head, _)) if head != digest => return Err(OutputError::OtherPlan(path)),
             Some(_) => {}
-            None => output.journal().begin(&digest, []).map_err(OutputError::write(&path))?,
+            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
         }
         share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
-        Ok(output)
+        Ok(Self::new(out, Record::File(journal), Basis::Plan, owner, Vec::new()))
     }
 
-    fn new(root: &Path, journal: Journal, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
+    fn new(root: &Path, journal: Record, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
         let (root, journal) = (root.into(), Arc::new(journal));
         Self { root, journal, basis, owner, committing: VecDeque::new(), failed: 0, folders }
     }
@@ -196,7 +246,13 @@ impl Output {
     /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
     pub(super) fn written_before(&mut self) -> Vec<WrittenFile> {
         let mut written = Vec::new();
-        let _ = self.journal().scan::<IgnoredAny>(|entry| written.extend(entry.file));
+        match self.journal() {
+            Record::File(journal) => drop(journal.scan::<IgnoredAny>(|entry| written.extend(entry.file))),
+            Record::Objects(journal) => {
+                let entries = journal.earlier(|_| true).ok().flatten().map(|earlier| earlier.entries);
+                return entries.into_iter().flatten().filter_map(|entry| entry.file).collect();
+            }
+        }
         for (_, path) in Share::all_in(&self.root).unwrap_or_default() {
             if let Ok(file) = File::open(&path) {
                 let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
@@ -207,7 +263,10 @@ impl Output {
 
     /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.
     pub(super) fn earlier(&mut self) -> Result<Option<Earlier<Head>>, OutputError> {
-        let mut earlier = self.journal().read::<Head>()?;
+        let mut earlier = match self.journal() {
+            Record::File(journal) => journal.read::<Head>()?,
+            Record::Objects(journal) => return journal.earlier(|_| true),
+        };
         for (_, path) in Share::all_in(&self.root)? {
             let file = File::open(&path).map_err(OutputError::write(&path))?;
             let Some(of_worker) = journal::read::<String>(&path, &file)? else { continue };
@@ -225,9 +284,16 @@ impl Output {
         &mut self,
         entries: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<(), OutputError> {
+        let mut entries = entries.into_iter().peekable();
+        let journal = match &*self.journal {
+            Record::File(journal) => journal,
+            // They stay where they are until all of it goes.
+            Record::Objects(_) if entries.peek().is_some() => return Ok(()),
+            Record::Objects(_) => return object_journal::remove_all(&self.root),
+        };
         let journals = Share::all_in(&self.root)?;
         if !journals.is_empty() {
-            self.journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
+            journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
         }
         journals.iter().try_for_each(|(_, path)| remove_if_there(path))
     }
@@ -248,7 +314,7 @@ impl Output {
     }
 
     /// The journal, as long as nothing is on its way to the disk.
-    pub(super) fn journal(&mut self) -> &mut Journal {
+    pub(super) fn journal(&mut self) -> &mut Record {
         Arc::get_mut(&mut self.journal).expect("the threads that commit have ended")
     }
 
@@ -318,7 +384,23 @@ impl Output {
     /// Ends the run well, with every commit settled: the journal goes, everything else stays.
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.folders.clear();
-        self.journal.remove().map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))
+        match &*self.journal {
+            Record::File(journal) => journal.remove().map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref()))),
+            Record::Objects(_) => object_journal::remove_all(&self.root),
+        }
+    }
+
+    /// Ends a worker's part well. Where somebody put all together meanwhile, because this worker was the second with its share,
+    /// nobody else will remove what it wrote down since.
+    pub(super) fn leave(&self) -> Result<(), OutputError> {
+        if !store::is_url(&self.root) {
+            return Ok(());
+        }
+        let manifest = self.path(MANIFEST_NAME.as_ref());
+        match store::is_there(&manifest).map_err(OutputError::unreachable(&manifest))? {
+            true => object_journal::remove_all(&self.root),
+            false => Ok(()),
+        }
     }
 
     /// Takes back these files, the journal, and every folder that this run made.
@@ -337,21 +419,22 @@ impl Drop for Output {
     fn drop(&mut self) {
         // What cannot be written or removed now stays so: the error that led here is the one to tell.
         self.failures();
-        if self.journal.entries() > 0 {
+        let Record::File(journal) = &*self.journal else { return }; // which wrote nothing before it had an entry
+        if journal.entries() > 0 {
             return;
         }
         let is_gone = match mem::replace(&mut self.basis, Basis::Alone) {
             Basis::Joint(joint) => {
-                let _ = self.journal.remove();
+                let _ = journal.remove();
                 joint.remove_if_nothing_is_done(&self.root).unwrap_or(false)
             }
             Basis::Plan => {
-                let _ = self.journal.remove();
+                let _ = journal.remove();
                 false
             }
             Basis::Alone => {
                 let has_workers = Share::all_in(&self.root).is_ok_and(|journals| !journals.is_empty());
-                !has_workers && self.journal.remove().is_ok()
+                !has_workers && journal.remove().is_ok()
             }
         };
         if is_gone {
@@ -360,8 +443,16 @@ impl Drop for Output {
     }
 }
 
+/// Leaves nothing beside the files of a finished conversion that somebody did not come to remove.
+pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
+    if store::is_url(out) { object_journal::remove_all(out) } else { Ok(()) }
+}
+
 /// Removes a file; that it is not there is as good.
 pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
+    if store::is_url(path) {
+        return store::remove(path).map_err(OutputError::write(path));
+    }
     crash_point();
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::write(path)(error)),
@@ -371,6 +462,9 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
 
 /// Makes `folder` and what it lies in, and notes what was made.
 pub(super) fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
+    if store::is_url(folder) {
+        return Ok(()); // it is there with the first object
+    }
     let missing: Vec<_> =
         folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
     for part in missing.into_iter().rev() {

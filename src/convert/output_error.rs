@@ -136,6 +136,14 @@ pub enum OutputError {
         /// What is wrong with it.
         problem: Problem,
     },
+    /// A store does not tell what is there.
+    #[error("{}: {reason}", display_path(path))]
+    Unreachable {
+        /// The URL.
+        path: PathBuf,
+        /// What the store said, and what to do.
+        reason: io::Error,
+    },
     /// Writing failed.
     #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
@@ -147,6 +155,11 @@ pub enum OutputError {
 }
 
 impl OutputError {
+    /// Makes the error of `path`, whose store does not answer.
+    pub(super) fn unreachable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |reason| Self::Unreachable { path: path.into(), reason }
+    }
+
     /// Makes the error of `path` from what the system said.
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Write { path: path.into(), reason }

@@ -354,6 +354,7 @@ mod tests {
             label: Some(usize::from(name.starts_with("Dog"))),
             relative: name.into(),
             size: 1,
+            modified: None,
         };
         let (classes, images) = (vec!["Cat".to_owned(), "Dog".to_owned()], names.into_iter().map(image).collect());
         Dataset { name: "pets".to_owned(), root: "pets".into(), classes, images, notes: Vec::new() }

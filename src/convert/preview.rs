@@ -12,7 +12,7 @@ use super::plan::PlannedFile;
 use super::worker::Worker;
 use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription, Share, Target, output};
 use crate::dataset::Dataset;
-use crate::engine::{EngineError, FeatureExtractor};
+use crate::engine::FeatureExtractor;
 use crate::model::{Architecture, Weights};
 use crate::parallel;
 use crate::tfrecord::{Compression, Compressor, Writer};
@@ -188,12 +188,13 @@ impl Trial {
         mut engine: Box<dyn FeatureExtractor>,
         images: &[usize],
         compression: Compression,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, ConvertError> {
         let tried: Vec<usize> = spread(images.len()).into_iter().map(|place| images[place]).collect();
         if let Some(first) = tried.first() {
             // Only the first time do a GPU's kernels have to be compiled.
-            worker.convert(engine.as_mut(), *first)?;
+            worker.convert(engine.as_mut(), &worker.files(&[*first]), 0)?;
         }
+        let in_order = worker.files(&tried);
         let workers = worker.count(engine.as_ref()).min(tried.len());
         let start = Instant::now();
         let mut records = Writer::new(Compressor::new(compression, Counter(0)));
@@ -201,7 +202,7 @@ impl Trial {
         let outcome = parallel::ordered(
             tried.len(),
             engine.forks(workers),
-            |engine, index| worker.convert(engine.as_mut(), tried[index]),
+            |engine, place| worker.convert(engine.as_mut(), &in_order, place),
             |converted| {
                 match converted.map_err(Some)?.record {
                     Ok(record) => records.write(&record).expect("a counter takes everything"),

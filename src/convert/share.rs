@@ -1,12 +1,13 @@
 //! Several workers, each a process of its own, that share the work of one conversion and its output folder.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
 
 use serde::Serialize;
 use thiserror::Error;
 
+use super::content::names;
 use super::journal::JOURNAL_NAME;
 use super::output_error::OutputError;
 
@@ -71,10 +72,8 @@ impl Share {
 
     /// The shares that have a journal in `out`, with its path, in order.
     pub(super) fn all_in(out: &Path) -> Result<Vec<(Self, PathBuf)>, OutputError> {
-        let entries = fs::read_dir(out).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = entries.map_err(OutputError::write(out))?;
-        let journal = |entry: &fs::DirEntry| Some((Self::of_journal(&entry.file_name())?, entry.path()));
-        let mut journals: Vec<_> = entries.iter().filter_map(journal).collect();
+        let journal = |name: &OsString| Some((Self::of_journal(name)?, out.join(name)));
+        let mut journals: Vec<_> = names(out)?.iter().filter_map(journal).collect();
         journals.sort();
         Ok(journals)
     }

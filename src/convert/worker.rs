@@ -9,7 +9,7 @@ use super::manifest::RecordDescription;
 use super::{ConvertError, Options};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{EngineError, FeatureExtractor, ImageBatch};
-use crate::image::{self, Loaded, Reason, Rejection};
+use crate::image::{Files, Loaded, Reason, Rejection};
 use crate::model::{Network, Preprocess, Weights};
 use crate::report::Finding;
 use crate::tfrecord::framing::FRAMING_LEN;
@@ -58,14 +58,26 @@ impl<'a> Worker<'a> {
         engine.workers(self.options.threads.get())
     }
 
-    /// Converts one image of the data set; that it cannot be decoded is a result, not an error.
-    pub(super) fn convert(
+    /// Images of the data set in the order in which they will be converted.
+    pub(super) fn files<'o>(&self, order: &'o [usize]) -> Files<'o>
+    where
+        'a: 'o,
+    {
+        Files::new(&self.dataset.images, Some(order), self.options.policy)
+    }
+
+    /// Converts the image of `files` whose turn is the `place`-th; that it cannot be decoded is a result, not an error.
+    pub(super) fn convert<'o>(
         &self,
         engine: &mut dyn FeatureExtractor,
-        index: usize,
-    ) -> Result<Converted<'a>, EngineError> {
-        let file = &self.dataset.images[index];
-        let loaded = image::load(&file.path, self.options.policy).and_then(|loaded| self.unless_changed(file, loaded));
+        files: &Files<'o>,
+        place: usize,
+    ) -> Result<Converted<'o>, ConvertError> {
+        let file = files.get(place).expect("the order ends here");
+        let loaded = files.load(place, file).and_then(|loaded| self.unless_changed(file, loaded));
+        if let Err(Rejection { reason: Reason::Unreachable, detail, .. }) = loaded {
+            return Err(ConvertError::Unreachable { path: file.path.clone(), detail });
+        }
         let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
             Ok(loaded) => Ok(self.record(engine, file, loaded)?),

@@ -39,6 +39,14 @@ pub enum DatasetError {
         /// What the system says.
         reason: io::Error,
     },
+    /// A store tells nothing of what lies there.
+    #[error("{}: {reason}", display_path(.path))]
+    Unlisted {
+        /// The URL.
+        path: PathBuf,
+        /// What the store says, and what to do.
+        reason: io::Error,
+    },
     /// There is no sub-folder.
     #[error(
         "no class folders in {}: put each class's photos into a sub-folder of its own, such as Cat/{}",

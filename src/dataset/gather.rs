@@ -9,6 +9,7 @@ use super::listing::{File, Listing};
 use super::note::Note;
 use super::source::Source;
 use super::{ImageFile, Options};
+use crate::store;
 
 /// The images so far, and the makings of the notes.
 pub(super) struct Gather<'a> {
@@ -63,9 +64,10 @@ impl<'a> Gather<'a> {
     /// Adds the images of one root.
     pub(super) fn source(&mut self, source: &Source) -> Result<(), DatasetError> {
         match source {
-            Source::File { path, size } => {
+            Source::File { path, metadata } => {
                 let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-                self.images.push(ImageFile { path: path.clone(), relative, label: None, size: *size });
+                let store::Metadata { bytes: size, modified, .. } = *metadata;
+                self.images.push(ImageFile { path: path.clone(), relative, label: None, size, modified });
             }
             Source::Flat { root, listing } => {
                 self.files(listing, root, Path::new(""), None);
@@ -141,7 +143,10 @@ impl<'a> Gather<'a> {
         let mut folders = vec![Pending { path: root.to_owned(), relative: PathBuf::new() }];
         while let Some(folder) = folders.pop().or_else(|| links.pop()) {
             let unreadable = |reason| DatasetError::Unreadable { path: folder.path.clone(), reason };
-            if !seen.insert(fs::canonicalize(&folder.path).map_err(unreadable)?) {
+            // No link is in a store.
+            let real =
+                if store::is_url(&folder.path) { Ok(folder.path.clone()) } else { fs::canonicalize(&folder.path) };
+            if !seen.insert(real.map_err(unreadable)?) {
                 self.repeated.add(folder.path);
                 continue;
             }
@@ -167,6 +172,7 @@ impl<'a> Gather<'a> {
                     relative: relative.join(name),
                     label,
                     size: file.size.unwrap_or(0),
+                    modified: file.modified,
                 });
             } else {
                 let extension = name.extension().unwrap_or_default().to_string_lossy();

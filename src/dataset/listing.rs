@@ -1,11 +1,12 @@
 //! One folder, read once and sorted into what matters here.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::DatasetError;
+use crate::store;
 
 /// What is in a folder, hidden names left out, each list in the byte order of the names.
 #[derive(Debug, Default)]
@@ -29,11 +30,38 @@ pub(super) struct File {
     pub(super) name: OsString,
     /// Bytes; `None` for a link that leads nowhere, or nowhere that we may look.
     pub(super) size: Option<u64>,
+    /// When it was changed: nanoseconds since 1970, where that is told.
+    pub(super) modified: Option<u64>,
 }
 
 impl Listing {
     /// Reads `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, DatasetError> {
+        let mut listing = if store::is_url(folder) { Self::of_objects(folder)? } else { Self::of_folder(folder)? };
+        listing.folders.sort_by(|a, b| byte_order(&a.name, &b.name));
+        listing.files.sort_by(|a, b| byte_order(&a.name, &b.name));
+        listing.odd.sort_by(|a, b| byte_order(a, b));
+        Ok(listing)
+    }
+
+    /// What is below a URL: the first parts of the objects' names there are the folders.
+    fn of_objects(folder: &Path) -> Result<Self, DatasetError> {
+        let unlisted = |reason| DatasetError::Unlisted { path: folder.to_owned(), reason };
+        let mut listing = Self::default();
+        for store::Item { name, is_folder, bytes, modified } in store::list(folder).map_err(unlisted)? {
+            if name.starts_with('.') {
+                continue;
+            }
+            let name = OsString::from(name);
+            match is_folder {
+                true => listing.folders.push(Folder { name, is_link: false }),
+                false => listing.files.push(File { name, size: Some(bytes), modified }),
+            }
+        }
+        Ok(listing)
+    }
+
+    fn of_folder(folder: &Path) -> Result<Self, DatasetError> {
         let unreadable = |reason| DatasetError::Unreadable { path: folder.to_owned(), reason };
         let mut listing = Self::default();
         for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -46,24 +74,21 @@ impl Listing {
             let metadata = if is_link { fs::metadata(entry.path()) } else { entry.metadata() };
             match metadata {
                 Ok(metadata) => listing.add(name, is_link, &metadata),
-                Err(_) if is_link => listing.files.push(File { name, size: None }),
+                Err(_) if is_link => listing.files.push(File { name, size: None, modified: None }),
                 // Deleted since the folder was opened: as if it had never been there.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(unreadable(error)),
             }
         }
-        listing.folders.sort_by(|a, b| byte_order(&a.name, &b.name));
-        listing.files.sort_by(|a, b| byte_order(&a.name, &b.name));
-        listing.odd.sort_by(|a, b| byte_order(a, b));
         Ok(listing)
     }
 
-    fn add(&mut self, name: OsString, is_link: bool, metadata: &Metadata) {
+    fn add(&mut self, name: OsString, is_link: bool, metadata: &fs::Metadata) {
         if metadata.is_dir() {
             self.folders.push(Folder { name, is_link });
         } else if metadata.is_file() {
-            let size = Some(metadata.len());
-            self.files.push(File { name, size });
+            let store::Metadata { bytes, modified, .. } = store::Metadata::of_file(metadata);
+            self.files.push(File { name, size: Some(bytes), modified });
         } else {
             self.odd.push(name);
         }

@@ -71,6 +71,8 @@ pub struct ImageFile {
     pub label: Option<usize>,
     /// The file's length in bytes; 0 where it could not be told (a link that leads nowhere: reading it will fail).
     pub size: u64,
+    /// When it was changed, in nanoseconds since 1970, where the system or the store tells.
+    pub modified: Option<u64>,
 }
 
 impl Dataset {

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use super::error::DatasetError;
 use super::listing::{File, Folder, Listing};
 use super::{Options, Recursion};
+use crate::store;
 
 /// A root, looked at once.
 #[derive(Debug)]
 pub(super) enum Source {
     /// A single file.
-    File { path: PathBuf, size: u64 },
+    File { path: PathBuf, metadata: store::Metadata },
     /// A folder of files.
     Flat { root: PathBuf, listing: Listing },
     /// A folder of class folders.
@@ -33,7 +34,9 @@ pub(super) enum Source {
 impl Source {
     /// A data set: a folder of class folders, or an error.
     pub(super) fn class_folders(root: &Path, options: &Options) -> Result<Self, DatasetError> {
-        if !look_at(root)?.is_dir() {
+        // With the slash behind it, by which some URLs are folders.
+        let folder = if store::is_url(root) { root.join("") } else { root.to_owned() };
+        if !look_at(root, &folder)?.is_folder {
             let path = root.to_owned();
             return Err(if is_archive(root) {
                 DatasetError::Archive { path }
@@ -46,10 +49,10 @@ impl Source {
 
     /// Whatever is at `root`.
     pub(super) fn any(root: &Path, options: &Options, recursion: Recursion) -> Result<Self, DatasetError> {
-        let metadata = look_at(root)?;
+        let metadata = look_at(root, root)?;
         let root = root.to_owned();
-        if !metadata.is_dir() {
-            return Ok(Self::File { path: root, size: metadata.len() });
+        if !metadata.is_folder {
+            return Ok(Self::File { path: root, metadata });
         }
         if recursion == Recursion::Tree {
             return Ok(Self::Tree { root });
@@ -133,11 +136,13 @@ fn is_archive(path: &Path) -> bool {
     ["zip", "tar", "tgz", "gz", "bz2", "xz", "zst", "7z", "rar"].iter().any(|archive| ending == *archive)
 }
 
-fn look_at(root: &Path) -> Result<fs::Metadata, DatasetError> {
-    fs::metadata(root).map_err(|reason| {
+/// What is at `path`, by which `root` is meant.
+fn look_at(root: &Path, path: &Path) -> Result<store::Metadata, DatasetError> {
+    store::metadata(path).map_err(|reason| {
         let path = root.to_owned();
         match reason.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => DatasetError::Missing { path },
+            _ if store::is_url(root) => DatasetError::Unlisted { path, reason },
             _ => DatasetError::Unreadable { path, reason },
         }
     })

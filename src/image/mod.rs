@@ -21,6 +21,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, Policy};
+pub(crate) use load::Files;
 pub use load::{Loaded, check_file, load};
 pub use reject::{Reason, Rejection};
 pub use resize::Recipe;

@@ -19,6 +19,9 @@ pub enum Reason {
     /// The file could not be read from disk: missing, no permission, an I/O error.
     #[serde(rename = "E_UNREADABLE")]
     Unreadable,
+    /// The store that has the file did not answer, however often it was asked.
+    #[serde(rename = "E_UNREACHABLE")]
+    Unreachable,
     /// The first bytes belong to no image format that we know.
     #[serde(rename = "E_NOT_AN_IMAGE")]
     NotAnImage,
@@ -71,9 +74,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of `docs/files.md`.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Empty,
         Self::Unreadable,
+        Self::Unreachable,
         Self::NotAnImage,
         Self::UnsupportedFormat,
         Self::NotJpeg,
@@ -98,6 +102,7 @@ impl Reason {
         match self {
             Self::Empty => "E_EMPTY",
             Self::Unreadable => "E_UNREADABLE",
+            Self::Unreachable => "E_UNREACHABLE",
             Self::NotAnImage => "E_NOT_AN_IMAGE",
             Self::UnsupportedFormat => "E_FORMAT",
             Self::NotJpeg => "E_NOT_JPEG",
@@ -123,6 +128,7 @@ impl Reason {
         match self {
             Self::Empty => "the file is empty",
             Self::Unreadable => "the file cannot be read",
+            Self::Unreachable => "the file cannot be had now",
             Self::NotAnImage => "the file is not an image",
             Self::UnsupportedFormat => "images of this format are not accepted",
             Self::NotJpeg => "the file is not a JPEG, and only JPEG is accepted",

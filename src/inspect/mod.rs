@@ -3,7 +3,6 @@
 mod feature;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use thiserror::Error;
 
 pub use feature::{Counted, Feature, Floats, Values};
 
+use crate::store;
 use crate::tfrecord::proto::Kind;
 use crate::tfrecord::{Compression, Example, Message, ReadError, Reader, open};
 
@@ -67,7 +67,7 @@ impl Contents {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), InspectError> {
-        self.bytes = fs::metadata(path)?.len();
+        self.bytes = store::metadata(path)?.bytes;
         let (compression, content) = open(path)?;
         self.compression.insert(compression, 1);
         for record in Reader::new(content) {

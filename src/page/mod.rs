@@ -16,13 +16,13 @@ mod projection;
 mod thumbnail;
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 pub use error::PageError;
 
 use crate::convert::Manifest;
 use crate::report::{Report, Verdict};
+use crate::store;
 use crate::table::{Sample, Table};
 use features::Features;
 use photos::Photos;
@@ -101,7 +101,7 @@ impl Page {
 }
 
 fn read_report(path: &Path) -> Result<Report, PageError> {
-    let bytes = fs::read(path).map_err(|reason| PageError::Report { path: path.into(), reason })?;
+    let bytes = store::read(path).map_err(|reason| PageError::Report { path: path.into(), reason })?;
     serde_json::from_slice(&bytes).map_err(|reason| PageError::Foreign { path: path.into(), reason })
 }
 

@@ -3,7 +3,6 @@
 mod error;
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use crate::engine::average;
 use crate::inspect::InspectError;
 use crate::parallel;
 use crate::report::Verdict;
+use crate::store;
 use crate::tfrecord::{Example, Extra, Message, Reader, open};
 
 /// Which records are read.
@@ -161,7 +161,7 @@ impl Table {
             verdict: Verdict,
             split: Option<String>,
         }
-        let report = fs::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let report = store::read(report).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(Report { files }) = report else { return };
         let mut paths: HashMap<Option<String>, Vec<String>> = HashMap::new();
         for file in files.into_iter().filter(|file| file.verdict == Verdict::Accepted) {

@@ -1,7 +1,6 @@
 //! Record files that are compressed as a whole, as TensorFlow's `TFRecordOptions` does it.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use serde::Serialize;
 use super::framing;
 use super::reader::Reader;
 use super::scan::{Scanner, Stretch};
+use crate::store::{self, ReadSeek};
 
 /// Few large reads.
 const BUFFER: usize = 1 << 20;
@@ -65,6 +65,15 @@ fn inflates_to_records(start: &[u8]) -> bool {
 }
 
 impl Compression {
+    /// What reads a file of this kind.
+    fn decompressor(self, file: BufReader<Box<dyn ReadSeek>>) -> Box<dyn Read> {
+        match self {
+            Self::None => Box::new(file),
+            Self::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
+            Self::Zlib => Box::new(BufReader::with_capacity(BUFFER, ZlibDecoder::new(file))),
+        }
+    }
+
     /// The word that is typed for it: `gzip`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -144,14 +153,14 @@ impl<W: Write> Write for Compressor<W> {
 /// # Errors
 /// What opening and the first read say.
 pub fn open(path: &Path) -> io::Result<(Compression, Box<dyn Read>)> {
-    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
-    let compression = Compression::of(file.fill_buf()?);
-    let content: Box<dyn Read> = match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
-        Compression::Zlib => Box::new(BufReader::with_capacity(BUFFER, ZlibDecoder::new(file))),
-    };
-    Ok((compression, content))
+    let (compression, file) = sniff(path)?;
+    Ok((compression, compression.decompressor(file)))
+}
+
+/// Opens a file, and tells from its first bytes how it is compressed.
+fn sniff(path: &Path) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
+    let mut file = BufReader::with_capacity(BUFFER, store::open(path)?);
+    Ok((Compression::of(file.fill_buf()?), file))
 }
 
 /// Opens a record file, compressed or not, for reading on after damage. In a compressed file nothing can be found behind
@@ -160,10 +169,10 @@ pub fn open(path: &Path) -> io::Result<(Compression, Box<dyn Read>)> {
 /// # Errors
 /// What opening and the first read say.
 pub fn stretches(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Stretch>>>> {
-    let (compression, content) = open(path)?;
-    if compression == Compression::None {
-        return Ok(Box::new(Scanner::new(File::open(path)?)?));
-    }
+    let content = match sniff(path)? {
+        (Compression::None, file) => return Ok(Box::new(Scanner::new(file.into_inner())?)),
+        (compression, file) => compression.decompressor(file),
+    };
     let stretch =
         |record: Result<_, _>| Ok(record.map_or_else(|error| Stretch::Lost { error, bytes: 0 }, Stretch::Intact));
     Ok(Box::new(Reader::new(content).map(stretch)))

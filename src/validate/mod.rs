@@ -8,7 +8,7 @@ use std::num::NonZero;
 pub use quarantine::{Quarantine, QuarantineError};
 
 use crate::dataset::{Dataset, ImageFile};
-use crate::image::{self, Policy, Rejection};
+use crate::image::{Files, Policy, Rejection};
 use crate::parallel;
 use crate::report::{Finding, Report};
 
@@ -23,9 +23,10 @@ pub fn validate(
 ) -> Report {
     let notes = dataset.notes.iter().map(ToString::to_string).collect();
     let mut report = Report::new(&dataset.classes, notes, policy.accept);
+    let files = Files::new(&dataset.images, None, policy);
     let decide = |(): &mut (), index: usize| {
         let file = &dataset.images[index];
-        let outcome = image::check_file(&file.path, policy);
+        let outcome = files.check(index, file);
         (file, Finding::new(outcome.as_ref().copied()), outcome.err())
     };
     let done =

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::dataset::{ImageFile, display_path};
 use crate::paths::{self, folder_of};
+use crate::store;
 
 /// Why a file was not moved; it is still where it was.
 #[derive(Debug, Error)]
@@ -25,6 +26,9 @@ pub enum QuarantineError {
         /// The data set's folder.
         root: PathBuf,
     },
+    /// What lies in a store cannot be moved to a folder.
+    #[error("--quarantine goes with folders, and {} is none: copy the data set, or leave it out", display_path(.0))]
+    Remote(PathBuf),
     /// There is a file of that name.
     #[error("--quarantine {}: is not a folder; name a new one or one that holds rejected files", display_path(.0))]
     NotAFolder(PathBuf),
@@ -55,6 +59,9 @@ impl Quarantine {
     /// # Errors
     /// `dir` is no folder, is one of the roots, or lies inside one or in the folder of a single file.
     pub fn new(dir: &Path, roots: &[PathBuf]) -> Result<Self, QuarantineError> {
+        if let Some(remote) = roots.iter().map(PathBuf::as_path).chain([dir]).find(|path| store::is_url(path)) {
+            return Err(QuarantineError::Remote(remote.into()));
+        }
         if dir.exists() && !dir.is_dir() {
             return Err(QuarantineError::NotAFolder(dir.into()));
         }

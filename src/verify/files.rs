@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PLAN_NAME, WrittenFile};
 use crate::dataset::display_path;
+use crate::store;
 use crate::tfrecord::Index;
 
 /// Why there is nothing to verify.
@@ -61,8 +62,8 @@ impl RecordFile {
     pub(super) fn has_index(&self, index: &Index) -> bool {
         match &self.standing {
             Standing::Listed { index: Some(path), .. } => {
-                let has_its_length = fs::metadata(path).is_ok_and(|file| file.len() == index.text().len() as u64);
-                has_its_length && fs::read(path).is_ok_and(|bytes| bytes == index.text().as_bytes())
+                let has_its_length = store::metadata(path).is_ok_and(|file| file.bytes == index.text().len() as u64);
+                has_its_length && store::read(path).is_ok_and(|bytes| bytes == index.text().as_bytes())
             }
             _ => false,
         }
@@ -105,7 +106,7 @@ pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
     let mut files = Vec::new();
     for path in paths {
         let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
-        if fs::metadata(path).map_err(unreadable)?.is_dir() {
+        if store::metadata(path).map_err(unreadable)?.is_folder {
             files.extend(in_folder(path)?);
         } else {
             let relative = path.file_name().unwrap_or(path.as_os_str()).into();
@@ -116,9 +117,14 @@ pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
 }
 
 fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
+    let unreadable = |reason| FilesError::Unreadable { path: folder.into(), reason };
     let path = folder.join(MANIFEST_NAME);
     let mut files = Vec::new();
-    let (manifest, mut expected) = match path.exists().then(|| read_manifest(folder)).transpose() {
+    let (manifest, mut expected) = match store::is_there(&path)
+        .map_err(unreadable)?
+        .then(|| read_manifest(folder))
+        .transpose()
+    {
         Ok(read) => read.map_or((None, BTreeMap::new()), |(manifest, expected)| (Some(Arc::new(manifest)), expected)),
         Err(reason) => {
             files.push(RecordFile { path, relative: MANIFEST_NAME.into(), standing: Standing::BadManifest(reason) });
@@ -141,11 +147,11 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
     }
     for (name, content) in manifest.iter().flat_map(|manifest| manifest.companions()) {
         let path = folder.join(&name);
-        if !fs::read(&path).is_ok_and(|found| found == content) {
+        if !store::read(&path).is_ok_and(|found| found == content) {
             files.push(RecordFile { path, relative: name.into(), standing: Standing::BadCompanion });
         }
     }
-    if [JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()) {
+    if has_journal(folder).map_err(unreadable)? {
         files.push(RecordFile { path: folder.into(), relative: PathBuf::new(), standing: Standing::Unfinished });
     }
     if files.is_empty() {
@@ -153,6 +159,15 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
     }
     files.sort_by(|a, b| a.relative.cmp(&b.relative));
     Ok(files)
+}
+
+/// Whether a conversion into `folder` is under way, or was.
+fn has_journal(folder: &Path) -> io::Result<bool> {
+    if !store::is_url(folder) {
+        return Ok([JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()));
+    }
+    // A worker's journal there can outlast the others.
+    Ok(store::list(folder)?.iter().any(|item| item.name.starts_with(JOURNAL_NAME)))
 }
 
 /// The manifest of `folder` and the files that it names, by their paths below it; else why it tells nothing.
@@ -174,6 +189,14 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFi
 /// # Errors
 /// A folder cannot be read.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    if store::is_url(folder) {
+        let mut found =
+            store::below(folder).map_err(|reason| FilesError::Unreadable { path: folder.into(), reason })?;
+        let is_hidden = |path: &Path| path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
+        found.retain(|path| !is_hidden(path) && path.file_name().is_some_and(is_record_name));
+        found.sort();
+        return Ok(found);
+    }
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(relative) = folders.pop() {

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::files::RecordFile;
 use crate::dataset::display_path;
+use crate::store;
 use crate::tfrecord::{Stretch, Writer, stretches};
 use crate::whole_file::WholeFile;
 
@@ -41,8 +42,10 @@ pub struct Salvaged {
 /// There is such a file already, or reading or writing fails; then nothing was written.
 pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageError> {
     let path = folder.join(&file.relative);
-    if path.exists() {
-        return Err(SalvageError::Exists(path));
+    match store::is_there(&path) {
+        Ok(false) => {}
+        Ok(true) => return Err(SalvageError::Exists(path)),
+        Err(reason) => return Err(SalvageError::Write { path, reason }),
     }
     match copy_intact(&file.path, &path) {
         Ok(records) => Ok(Salvaged { path, records }),
@@ -51,7 +54,7 @@ pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageErro
 }
 
 fn copy_intact(from: &Path, to: &Path) -> io::Result<u64> {
-    if let Some(folder) = to.parent() {
+    if let Some(folder) = to.parent().filter(|folder| !store::is_url(folder)) {
         fs::create_dir_all(folder)?;
     }
     let mut writer = Writer::new(WholeFile::begin(to)?);

@@ -52,8 +52,12 @@ pub(super) fn concluded_before(
         return Ok(None);
     }
     let ours = Manifest::read(out).ok().filter(|manifest| manifest.plan == plan.header.manifest.plan);
-    let whole =
-        ours.filter(|manifest| are_whole(&manifest.files, out, threads, watch) && out.join(REPORT_NAME).exists());
+    let whole = match ours {
+        Some(manifest) if are_whole(&manifest.files, out, threads, watch)? && out.join(REPORT_NAME).exists() => {
+            Some(manifest)
+        }
+        _ => None,
+    };
     if whole.is_none() {
         remove_if_there(&out.join(MANIFEST_NAME))?;
     }

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use tracing::info;
 
-use super::error::PlanFileError;
 use super::file::PlanFile;
 use crate::convert::earlier::on_all_threads;
 use crate::convert::journal::Entry;
 use crate::convert::manifest::WrittenFile;
+use crate::convert::{ConvertError, OutputError};
 use crate::report::Finding;
 
 /// A finding, as its place among those that differ.
@@ -69,14 +69,15 @@ impl Done {
         out: &Path,
         threads: NonZero<usize>,
         watch: &mut dyn FnMut(usize),
-    ) -> Result<(), PlanFileError> {
+    ) -> Result<(), ConvertError> {
         let mut are_planned = Vec::with_capacity(self.files.len());
         for (number, done) in &self.files {
             are_planned.push(*number < plan.files() && plan.images_of(*number)? == done.findings.len());
         }
         let files: Vec<&DoneFile> = self.files.values().collect();
-        let is_whole = |place: usize| files[place].file.as_ref().is_none_or(|file| file.is_in(out));
-        let are_whole = on_all_threads(files.len(), threads, |place| are_planned[place] && is_whole(place), watch);
+        let is_whole = |place: usize| files[place].file.as_ref().map_or(Ok(true), |file| file.is_in(out));
+        let are_whole = on_all_threads(files.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
+        let are_whole = are_whole.map_err(OutputError::unreachable(out))?;
         let (known, mut verdicts) = (self.files.len(), are_whole.into_iter());
         self.files.retain(|_, _| verdicts.next().unwrap_or(false));
         if known > 0 {

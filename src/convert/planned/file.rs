@@ -22,6 +22,7 @@ use crate::convert::{ConvertError, Share};
 use crate::dataset::Dataset;
 use crate::engine::Selection;
 use crate::model::Architecture;
+use crate::store;
 use crate::tfrecord::Writer;
 use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
 
@@ -212,7 +213,8 @@ impl PlanFile {
     /// Refuses to go on where the data set's folder is gone.
     pub(super) fn refuse_lost_dataset(&self) -> Result<(), PlanFileError> {
         let folder = self.header.folder().ok_or_else(|| self.damaged())?;
-        if folder.is_dir() { Ok(()) } else { Err(PlanFileError::NoDataset(folder)) }
+        let is_there = store::metadata(&folder.join("")).is_ok_and(|found| found.is_folder);
+        if is_there { Ok(()) } else { Err(PlanFileError::NoDataset(folder)) }
     }
 
     /// The error that the plan is not as it was written.

@@ -15,6 +15,7 @@ use crate::engine::{Pool, Precision, Selection};
 use crate::image::Policy;
 use crate::model::Weights;
 use crate::paths::{bytes_of, path_of};
+use crate::store;
 use crate::tfrecord::Compression;
 
 /// What workers are to use that the bytes do not, or hardly, depend on.
@@ -54,7 +55,9 @@ enum Place {
 impl Place {
     /// That of `path`, whatever the current folder is.
     fn absolute(path: &Path) -> Result<Self, PlanFileError> {
-        let absolute = path::absolute(path).map_err(PlanFileError::unreadable(path))?;
+        let is_absolute = store::is_url(path);
+        let absolute = if is_absolute { Ok(path.to_owned()) } else { path::absolute(path) };
+        let absolute = absolute.map_err(PlanFileError::unreadable(path))?;
         match absolute.to_str() {
             Some(text) => Ok(Self::Text(text.to_owned())),
             None => bytes_of(&absolute).map(Self::Bytes).ok_or_else(|| PlanFileError::NotUnicode(path.into())),

@@ -173,7 +173,7 @@ pub fn finished_before(out: &Path, running: Running) -> Result<Summary, ConvertE
     };
     let ours = manifest.files.iter().enumerate().filter(|(place, _)| has(running.share, *place));
     let files: Vec<WrittenFile> = ours.map(|(_, file)| file.clone()).collect();
-    if !are_whole(&files, out, running.threads, &mut |_| {}) {
+    if !are_whole(&files, out, running.threads, &mut |_| {})? {
         return Err(OutputError::NeedsRepair(out.into()).into());
     }
     let (images, report) = match running.share {

@@ -20,7 +20,13 @@ fn dataset(images: usize) -> Dataset {
     let image = |number: usize| {
         let relative = format!("{}/{number:05}.jpg", if number < images / 2 { "Cat" } else { "Dog" });
         let path = Path::new("pets").join(&relative);
-        ImageFile { path, relative: relative.into(), label: Some(number * 2 / images), size: number as u64 * 1000 }
+        ImageFile {
+            path,
+            relative: relative.into(),
+            label: Some(number * 2 / images),
+            size: number as u64 * 1000,
+            modified: None,
+        }
     };
     let classes = vec!["Cat".to_owned(), "Dog".to_owned()];
     let images = (0..images).map(image).collect();
