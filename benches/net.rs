@@ -56,7 +56,7 @@ fn main() -> anyhow::Result<()> {
     let photo = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(PHOTO), Accept::TensorFlow)?;
     let input = weights.metadata().preprocess.input(&photo.picture, side);
     let threads = args.threads.unwrap_or_else(available_threads).get();
-    let selection = Selection { backend: args.backend, device: args.device, batch: args.batch };
+    let selection = Selection { backend: args.backend, device: args.device, batch: args.batch, ..Selection::default() };
     let engine = engine::open(&selection, &weights, &mut |line| eprintln!("{line}"))?;
     let (name, isa, device) = (engine.name(), engine.isa(), engine.device());
     let workers = engine.workers(threads);

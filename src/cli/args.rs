@@ -7,7 +7,8 @@ use clap::{ArgAction, ArgGroup, Parser, Subcommand};
 
 use super::UsageError;
 use super::choices::{
-    COMPRESSIONS, LAYOUTS, LayoutName, POLICIES, POOLS, PROGRESS, STAGES, Stage, WORKER_ENVS, backend, choice, model,
+    COMPRESSIONS, LAYOUTS, LayoutName, POLICIES, POOLS, PRECISIONS, PROGRESS, STAGES, Stage, WORKER_ENVS, backend,
+    choice, model,
 };
 use super::fetch::Fetch;
 use super::files::{Listing, Policy};
@@ -16,7 +17,7 @@ use super::progress::Shown;
 use super::size::parse_size;
 use super::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
-use crate::engine::{Backend, DeviceChoice, Pool, Selection};
+use crate::engine::{Backend, DeviceChoice, Pool, Precision, Selection};
 use crate::image::Accept;
 use crate::model::Architecture;
 use crate::parallel::available_threads;
@@ -44,6 +45,9 @@ pub(super) struct Global {
     /// Images that a GPU computes at a time [default: as many as it has room for, up to 32]
     #[arg(long, global = true, value_name = "N")]
     batch: Option<NonZero<usize>>,
+    /// How a GPU computes: f16, where the device has it, moves half as much and is off in the third digit [default: f32]
+    #[arg(long, global = true, value_name = "BITS", value_parser = choice(PRECISIONS))]
+    pub(super) precision: Option<Precision>,
     /// Number of workers [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZero<usize>>,
@@ -82,15 +86,21 @@ impl Global {
         let is_other = self.backend.is_some_and(|backend| backend != planned.backend);
         let planned = if is_other { &Selection::default() } else { planned };
         let backend = &self.backend.unwrap_or(planned.backend);
+        let precision = self.precision.unwrap_or(planned.precision);
         let (device, batch) = (self.device.as_ref().or(planned.device.as_ref()), self.batch.or(planned.batch));
         let uses_gpu = matches!(backend, Backend::Auto | Backend::Wgpu);
-        if !uses_gpu && (device.is_some() || batch.is_some()) {
-            let (option, engine) = (if device.is_some() { "--device" } else { "--batch" }, backend.name());
+        let for_gpus = [
+            ("--device", device.is_some()),
+            ("--batch", batch.is_some()),
+            ("--precision f16", precision == Precision::F16),
+        ];
+        if let Some((option, _)) = for_gpus.iter().find(|(_, is_typed)| *is_typed && !uses_gpu) {
+            let engine = backend.name();
             return Err(UsageError(format!(
                 "{option} is for GPUs, and --backend {engine} uses none: leave one of them out"
             )));
         }
-        Ok(Selection { backend: *backend, device: device.cloned(), batch })
+        Ok(Selection { backend: *backend, device: device.cloned(), batch, precision })
     }
 }
 

@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::progress::Shown;
 use super::worker_env::WorkerEnv;
-use crate::engine::{Backend, Pool};
+use crate::engine::{Backend, Pool, Precision};
 use crate::image::Accept;
 use crate::model::Architecture;
 use crate::tfrecord::Compression;
@@ -40,6 +40,7 @@ pub(super) const POLICIES: &[(&str, Accept)] = &[("tensorflow", Accept::TensorFl
 pub(super) const LAYOUTS: &[(&str, LayoutName)] =
     &[("shards", LayoutName::Shards), ("per-image", LayoutName::PerImage)];
 pub(super) const POOLS: &[(&str, Pool)] = &[("none", Pool::None), ("avg", Pool::Avg)];
+pub(super) const PRECISIONS: &[(&str, Precision)] = &[("f32", Precision::F32), ("f16", Precision::F16)];
 pub(super) const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zlib", Compression::Zlib)];
 pub(super) const STAGES: &[(&str, Stage)] = &[

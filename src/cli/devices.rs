@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::{Devices, Global};
 use crate::dataset::one_line;
-use crate::engine::{self, Adapter};
+use crate::engine::{self, Adapter, Precision};
 use crate::model::{Weights, seeded_b0};
 use crate::number::bytes;
 use crate::parallel::available_threads;
@@ -56,8 +56,10 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
     let processor = Processor { isa: engine::open_processor(&weights)?.isa(), cores: available_threads().get() };
     let adapters = engine::adapters();
     let auto = engine::best_hardware(&adapters).map(|adapter| adapter.index);
+    let precision = global.precision.unwrap_or_default();
     let is_wanted = |adapter: &Adapter| global.device.as_ref().is_none_or(|wanted| wanted.is(adapter));
-    let adapters = adapters.into_iter().filter(is_wanted).map(|adapter| Tried::new(adapter, &weights)).collect();
+    let adapters =
+        adapters.into_iter().filter(is_wanted).map(|adapter| Tried::new(adapter, &weights, precision)).collect();
     let list = List { processor, adapters, auto };
 
     let mut out = io::stdout().lock();
@@ -71,16 +73,16 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
 }
 
 impl Tried {
-    fn new(adapter: Adapter, weights: &Weights) -> Self {
+    fn new(adapter: Adapter, weights: &Weights, precision: Precision) -> Self {
         let mut tried = Self { adapter, checks: Vec::new(), problem: None };
-        if let Err(problem) = tried.check(weights) {
+        if let Err(problem) = tried.check(weights, precision) {
             tried.problem = Some(problem);
         }
         tried
     }
 
     #[cfg(feature = "wgpu")]
-    fn check(&mut self, weights: &Weights) -> Result<(), String> {
+    fn check(&mut self, weights: &Weights, precision: Precision) -> Result<(), String> {
         use std::num::NonZero;
 
         use crate::engine::gpu::{GpuExtractor, self_check};
@@ -88,7 +90,7 @@ impl Tried {
         // A device that is the processor takes half a minute for 32 pictures, and tells nothing more.
         let batches: &[usize] = if self.adapter.kind.is_hardware() { &[1, 32] } else { &[1] };
         for &batch in batches {
-            let mut engine = GpuExtractor::new(weights, self.adapter.clone(), NonZero::new(batch))
+            let mut engine = GpuExtractor::new(weights, self.adapter.clone(), NonZero::new(batch), precision)
                 .map_err(|error| error.to_string())?;
             let check = self_check(&mut engine, weights).map_err(|error| error.to_string())?;
             let seconds_per_image = check.batch.as_secs_f64() / batch as f64;
@@ -99,7 +101,7 @@ impl Tried {
     }
 
     #[cfg(not(feature = "wgpu"))]
-    fn check(&mut self, _: &Weights) -> Result<(), String> {
+    fn check(&mut self, _: &Weights, _: Precision) -> Result<(), String> {
         Err("this petrec was built without the engine 'wgpu'".into())
     }
 }

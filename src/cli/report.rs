@@ -10,7 +10,7 @@ use tracing::info;
 use super::args::{Global, Report};
 use super::progress::FileProgress;
 use super::{Outcome, UsageError, say_note};
-use crate::convert::{PAGE_NAME, REPORT_NAME, Totals};
+use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, sweep_finished};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
@@ -68,6 +68,7 @@ pub(super) fn page_of_conversion(
         say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
         return None;
     }
+    let _ = sweep_finished(out); // what cannot be removed is in nobody's way
     if !is_new && path.is_file() {
         return Some(path);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::iter;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -302,6 +303,14 @@ pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> 
     }
     output.absorb_workers(&[])?;
     plan.map_or(Ok(()), |_| remove_if_there(&out.join(PLAN_NAME)))
+}
+
+/// Removes the temporary files that a killed run left in the folder `out` itself, where a conversion is finished: those of its page.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sweep_finished(out: &Path) -> Result<(), OutputError> {
+    sweep(out, iter::empty::<&Path>(), is_temporary)
 }
 
 /// Removes the temporary files that a killed run left beside `files`, if they are `ours`.

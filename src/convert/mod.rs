@@ -59,6 +59,7 @@ use crate::parallel;
 use crate::store;
 use crate::validate::validate;
 use conclude::{conclude, report_file, write_companions};
+pub(crate) use earlier::sweep_finished;
 use earlier::{Beginning, Begun, Entries};
 use head::{Head, divide};
 use plan::{Arrangement, Plan};

@@ -15,7 +15,7 @@ mod select;
 use thiserror::Error;
 
 pub use device::{Adapter, AdapterKind, DeviceChoice, adapters, best_hardware};
-pub use select::{Backend, Selection, open, open_processor};
+pub use select::{Backend, Precision, Selection, open, open_processor};
 
 /// Why features could not be computed.
 #[derive(Debug, Error)]

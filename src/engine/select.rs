@@ -54,6 +54,28 @@ impl FromStr for Backend {
     }
 }
 
+/// How a GPU holds the weights and what is between layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits, as every other engine.
+    #[default]
+    F32,
+    /// 16 bits, IEEE 754's half: less to move, and features that differ in the third digit.
+    F16,
+}
+
+impl Precision {
+    /// The name as typed: `f16`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
 /// What somebody wants to run on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Selection {
@@ -63,6 +85,8 @@ pub struct Selection {
     pub device: Option<DeviceChoice>,
     /// Pictures that a GPU computes at a time, where not as many as it has room for.
     pub batch: Option<NonZero<usize>>,
+    /// How a GPU holds values. Half precision turns `Auto` into `Wgpu`: no other engine has it.
+    pub precision: Precision,
 }
 
 impl From<Backend> for Selection {
@@ -81,9 +105,11 @@ pub fn open(
     weights: &Weights,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Box<dyn FeatureExtractor>, EngineError> {
-    let engine = match (selection.backend, &selection.device) {
-        (Backend::Wgpu, _) | (Backend::Auto, Some(_)) => open_gpu(selection, weights, tell),
-        (Backend::Auto, None) => match open_gpu(selection, weights, tell) {
+    let wants_gpu = selection.device.is_some() || selection.precision == Precision::F16;
+    let engine = match selection.backend {
+        Backend::Wgpu => open_gpu(selection, weights, tell),
+        Backend::Auto if wants_gpu => open_gpu(selection, weights, tell),
+        Backend::Auto => match open_gpu(selection, weights, tell) {
             Err(EngineError::NoDevice { .. } | EngineError::NotBuilt(_)) => open_processor(weights),
             Err(error @ (EngineError::Device { .. } | EngineError::WrongDevice { .. })) => {
                 tell(&format!("the processor takes over, because {error}"));
@@ -91,9 +117,9 @@ pub fn open(
             }
             opened => opened,
         },
-        (Backend::Cpu, _) => open_cpu(weights),
-        (Backend::Flex, _) => open_flex(weights),
-        (Backend::Ndarray, _) => open_ndarray(weights),
+        Backend::Cpu => open_cpu(weights),
+        Backend::Flex => open_flex(weights),
+        Backend::Ndarray => open_ndarray(weights),
     }?;
     info!(engine = engine.name(), isa = engine.isa(), device = engine.device(), "opened the engine");
     Ok(engine)
@@ -116,7 +142,7 @@ fn open_gpu(
     use super::gpu;
 
     let adapter = gpu::choose(selection.device.as_ref())?;
-    Ok(Box::new(gpu::open_checked(weights, adapter, selection.batch, tell)?))
+    Ok(Box::new(gpu::open_checked(weights, adapter, selection.batch, selection.precision, tell)?))
 }
 
 #[cfg(not(feature = "wgpu"))]

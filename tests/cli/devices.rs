@@ -19,7 +19,7 @@ fn the_processor_is_listed_with_its_instructions() {
 fn what_is_for_gpus_does_not_go_with_an_engine_that_uses_none() {
     let out = temporary();
 
-    for (option, value) in [("--device", "0"), ("--batch", "8")] {
+    for (option, value) in [("--device", "0"), ("--batch", "8"), ("--precision", "f16")] {
         let run = convert_photos(out.path(), &["--backend", "cpu", option, value]);
         run.refused(2, &[&format!("{option} is for GPUs"), "--backend cpu"]);
     }
@@ -49,6 +49,7 @@ mod nothing_there {
         let wgpu = without_devices(&[&args[..], &["--backend", "wgpu"]].concat());
         wgpu.refused(1, &["no GPU was found: Vulkan shows none", "driver", "--backend cpu"]);
         without_devices(&[&args[..], &["--device", "nvidia"]].concat()).refused(1, &["no device 'nvidia' was found"]);
+        without_devices(&[&args[..], &["--precision", "f16"]].concat()).refused(1, &["no GPU was found"]);
         assert_eq!(names(out.path()), [""; 0]);
         let auto = without_devices(&args).ok();
 

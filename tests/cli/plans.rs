@@ -28,14 +28,18 @@ fn plan_of(data: &Path, out: &Path, options: &[&str]) -> Run {
     petrec(fixed.into_iter().chain(options.iter().map(AsRef::as_ref)))
 }
 
-/// Follows the plan in `out`, from another folder than the one it was made in.
+/// Follows the plan in `out` to the end, in the folder where it was made: there the page finds the photos that the report names.
 fn follow(out: &Path, more: &[&str]) -> Run {
-    let elsewhere = temporary();
-    Run::of(program().args(["convert", "--plan"]).arg(out).args(more).current_dir(elsewhere.path()))
+    petrec(["convert".as_ref(), "--plan".as_ref(), out.as_os_str()].into_iter().chain(more.iter().map(AsRef::as_ref)))
 }
 
+/// Does a worker's share of it, in another folder.
 fn worker(out: &Path, index: usize, count: usize) -> Run {
-    follow(out, &[&format!("--shard-index={index}"), &format!("--shard-count={count}"), "--threads=1"])
+    let share = [format!("--shard-index={index}"), format!("--shard-count={count}")];
+    let elsewhere = temporary();
+    let mut command = program();
+    command.args(["convert", "--plan"]).arg(out).args(share).arg("--threads=1");
+    Run::of(command.current_dir(elsewhere.path()))
 }
 
 /// A folder with a plan and a data set of its own, which a test may change.

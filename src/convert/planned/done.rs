@@ -5,6 +5,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::rc::Rc;
 
+use tracing::info;
+
 use super::file::PlanFile;
 use crate::convert::earlier::on_all_threads;
 use crate::convert::journal::Entry;
@@ -75,8 +77,12 @@ impl Done {
         let files: Vec<&DoneFile> = self.files.values().collect();
         let is_whole = |place: usize| files[place].file.as_ref().map_or(Ok(true), |file| file.is_in(out));
         let are_whole = on_all_threads(files.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
-        let mut verdicts = are_whole.map_err(OutputError::unreachable(out))?.into_iter();
+        let are_whole = are_whole.map_err(OutputError::unreachable(out))?;
+        let (known, mut verdicts) = (self.files.len(), are_whole.into_iter());
         self.files.retain(|_, _| verdicts.next().unwrap_or(false));
+        if known > 0 {
+            info!(whole = self.files.len(), known, planned = plan.files(), "read back the record files that are there");
+        }
         Ok(())
     }
 

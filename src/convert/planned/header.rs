@@ -11,7 +11,7 @@ use crate::convert::manifest::Manifest;
 use crate::convert::plan::{Layout, Order};
 use crate::convert::{ConvertError, Options};
 use crate::dataset::{Dataset, one_line};
-use crate::engine::{Pool, Selection};
+use crate::engine::{Pool, Precision, Selection};
 use crate::image::Policy;
 use crate::model::Weights;
 use crate::paths::{bytes_of, path_of};
@@ -151,10 +151,11 @@ impl Header {
 
     /// The engine in words: `wgpu on nvidia`.
     fn engine(&self) -> String {
-        let Selection { backend, device, batch } = &self.selection;
+        let Selection { backend, device, batch, precision } = &self.selection;
         let device = device.as_ref().map(|device| format!(" on {device}")).unwrap_or_default();
         let batch = batch.map(|batch| format!(" in batches of {batch}")).unwrap_or_default();
-        format!("{}{device}{batch}", backend.name())
+        let precision = if *precision == Precision::F16 { " in f16" } else { "" };
+        format!("{}{device}{batch}{precision}", backend.name())
     }
 
     /// Refuses weights that are not those of the plan for the records in `out`.

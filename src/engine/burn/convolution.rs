@@ -4,8 +4,9 @@ use ::burn::module::{Module, Param};
 use ::burn::nn::PaddingConfig2d;
 use ::burn::nn::conv::Conv2d;
 use ::burn::tensor::activation::silu;
-use ::burn::tensor::{Device, Tensor, TensorData};
+use ::burn::tensor::{Tensor, TensorData};
 
+use super::Place;
 use crate::model::{self, Activation, Convolution, Weights};
 
 /// Where ReLU6 saturates (Krizhevsky 2010; Sandler et al. 2018).
@@ -26,9 +27,9 @@ impl ConvLayer {
         weights: &Weights,
         side: usize,
         activation: Option<Activation>,
-        device: &Device,
+        place: &Place,
     ) -> Self {
-        Self { conv: conv2d(conv, weights, side, device), activation }
+        Self { conv: conv2d(conv, weights, side, place), activation }
     }
 
     /// N x C x H x W to N x C' x H/stride x W/stride.
@@ -50,12 +51,12 @@ pub(super) fn activate(activation: Activation, input: Tensor<4>) -> Tensor<4> {
 }
 
 /// A Burn convolution with the weights of `conv`.
-pub(super) fn conv2d(conv: &Convolution, weights: &Weights, side: usize, device: &Device) -> Conv2d {
+pub(super) fn conv2d(conv: &Convolution, weights: &Weights, side: usize, place: &Place) -> Conv2d {
     let (before, after) = weights.metadata().padding.amounts(side, conv.kernel, conv.stride);
     let (weight, bias) = weights.of(conv);
     Conv2d {
-        weight: parameter(weight, device),
-        bias: Some(parameter(bias, device)),
+        weight: parameter(weight, place),
+        bias: Some(parameter(bias, place)),
         stride: [conv.stride; 2],
         kernel_size: [conv.kernel; 2],
         dilation: [1, 1],
@@ -64,7 +65,7 @@ pub(super) fn conv2d(conv: &Convolution, weights: &Weights, side: usize, device:
     }
 }
 
-fn parameter<const D: usize>(tensor: &model::Tensor, device: &Device) -> Param<Tensor<D>> {
+fn parameter<const D: usize>(tensor: &model::Tensor, place: &Place) -> Param<Tensor<D>> {
     let data = TensorData::new(tensor.values.clone(), tensor.shape.clone());
-    Param::from_tensor(Tensor::from_data(data, device))
+    Param::from_tensor(Tensor::<D>::from_data(data, &place.device).cast(place.precision))
 }

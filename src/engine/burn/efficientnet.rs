@@ -1,8 +1,9 @@
 //! The whole network: stem, MBConv blocks, head.
 
 use ::burn::module::Module;
-use ::burn::tensor::{Device, Tensor};
+use ::burn::tensor::Tensor;
 
+use super::Place;
 use super::convolution::ConvLayer;
 use super::mbconv::MbConv;
 use crate::model::Weights;
@@ -16,16 +17,16 @@ pub(super) struct EfficientNet {
 }
 
 impl EfficientNet {
-    pub(super) fn new(weights: &Weights, device: &Device) -> Self {
+    pub(super) fn new(weights: &Weights, place: &Place) -> Self {
         let network = weights.network();
         let activation = network.activation;
-        let layer = |conv, side| ConvLayer::new(conv, weights, side, Some(activation), device);
+        let layer = |conv, side| ConvLayer::new(conv, weights, side, Some(activation), place);
 
         let mut side = network.side.div_ceil(network.stem.stride);
         let stem = layer(&network.stem, network.side);
         let blocks = (network.blocks.iter())
             .map(|block| {
-                let built = MbConv::new(block, weights, side, activation, device);
+                let built = MbConv::new(block, weights, side, activation, place);
                 side = side.div_ceil(block.depthwise.stride);
                 built
             })

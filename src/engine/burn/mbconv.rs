@@ -1,8 +1,9 @@
 //! MBConv: widen, filter each channel, weigh the channels, narrow (Sandler et al. 2018; Tan & Le 2019).
 
 use ::burn::module::Module;
-use ::burn::tensor::{Device, Tensor};
+use ::burn::tensor::Tensor;
 
+use super::Place;
 use super::convolution::ConvLayer;
 use super::squeeze_excite::SqueezeExcite;
 use crate::model::{Activation, Block, Weights};
@@ -19,14 +20,14 @@ pub(super) struct MbConv {
 
 impl MbConv {
     /// Builds `block` for input maps of `side` x `side`.
-    pub(super) fn new(block: &Block, weights: &Weights, side: usize, activation: Activation, device: &Device) -> Self {
-        let layer = |conv, side, activation| ConvLayer::new(conv, weights, side, activation, device);
+    pub(super) fn new(block: &Block, weights: &Weights, side: usize, activation: Activation, place: &Place) -> Self {
+        let layer = |conv, side, activation| ConvLayer::new(conv, weights, side, activation, place);
         let narrow_side = side.div_ceil(block.depthwise.stride);
         Self {
             expand: block.expand.as_ref().map(|conv| layer(conv, side, Some(activation))),
             depthwise: layer(&block.depthwise, side, Some(activation)),
             squeeze_excite: (block.squeeze_excite.as_ref())
-                .map(|layers| SqueezeExcite::new(layers, weights, activation, device)),
+                .map(|layers| SqueezeExcite::new(layers, weights, activation, place)),
             project: layer(&block.project, narrow_side, None),
             residual: block.residual,
         }

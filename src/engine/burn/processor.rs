@@ -1,9 +1,9 @@
 //! Burn's pure-Rust CPU back ends, flex and the older ndarray.
 
-use ::burn::tensor::Device;
+use ::burn::tensor::{Device, FloatDType};
 
 use super::super::{EngineError, FeatureBatch, FeatureExtractor, ImageBatch};
-use super::Network;
+use super::{Network, Place};
 use crate::model::Weights;
 
 /// A network on the processor, in Burn's kernels.
@@ -19,14 +19,18 @@ pub(in super::super) struct BurnExtractor {
 impl BurnExtractor {
     #[cfg(feature = "flex")]
     pub(in super::super) fn flex(weights: &Weights) -> Self {
-        Self { name: "flex", network: Network::new(weights, Device::flex()) }
+        Self { name: "flex", network: network(weights, Device::flex()) }
     }
 
     #[cfg(feature = "ndarray")]
     #[expect(deprecated, reason = "Burn will drop it; until then it is one more opinion on every feature")]
     pub(in super::super) fn ndarray(weights: &Weights) -> Self {
-        Self { name: "ndarray", network: Network::new(weights, Device::ndarray()) }
+        Self { name: "ndarray", network: network(weights, Device::ndarray()) }
     }
+}
+
+fn network(weights: &Weights, device: Device) -> Network {
+    Network::new(weights, Place { device, precision: FloatDType::F32 })
 }
 
 impl FeatureExtractor for BurnExtractor {

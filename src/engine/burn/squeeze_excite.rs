@@ -2,9 +2,10 @@
 
 use ::burn::module::Module;
 use ::burn::nn::conv::Conv2d;
+use ::burn::tensor::Tensor;
 use ::burn::tensor::activation::sigmoid;
-use ::burn::tensor::{Device, Tensor};
 
+use super::Place;
 use super::convolution::{activate, conv2d};
 use crate::model::{self, Activation, Weights};
 
@@ -18,14 +19,9 @@ pub(super) struct SqueezeExcite {
 }
 
 impl SqueezeExcite {
-    pub(super) fn new(
-        layers: &model::SqueezeExcite,
-        weights: &Weights,
-        activation: Activation,
-        device: &Device,
-    ) -> Self {
+    pub(super) fn new(layers: &model::SqueezeExcite, weights: &Weights, activation: Activation, place: &Place) -> Self {
         // The squeezed map is a single pixel.
-        let layer = |conv| conv2d(conv, weights, 1, device);
+        let layer = |conv| conv2d(conv, weights, 1, place);
         Self { reduce: layer(&layers.reduce), expand: layer(&layers.expand), activation }
     }
 

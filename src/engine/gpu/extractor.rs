@@ -4,11 +4,11 @@ use std::future::Future;
 use std::num::NonZero;
 use std::pin::Pin;
 
-use ::burn::tensor::TensorData;
+use ::burn::tensor::{FloatDType, TensorData};
 use futures_lite::future::{block_on, poll_once};
 
 use super::super::device::Adapter;
-use super::super::{EngineError, FeatureBatch, FeatureExtractor, ImageBatch, burn};
+use super::super::{EngineError, FeatureBatch, FeatureExtractor, ImageBatch, Precision, burn};
 use super::adapters::open;
 use super::batches::{Client, Runner, Sizes};
 use crate::model::{self, Weights};
@@ -23,6 +23,7 @@ const USUAL_BATCH: usize = 32;
 /// A network on a GPU.
 pub struct GpuExtractor {
     adapter: Adapter,
+    precision: Precision,
     sizes: Sizes,
     side: usize,
     shape: [usize; 3],
@@ -30,27 +31,44 @@ pub struct GpuExtractor {
 }
 
 impl GpuExtractor {
-    /// Uploads `weights` to the device behind `adapter`. It computes `batch` pictures at a time; where
+    /// Uploads `weights` to the device behind `adapter`, in `precision`. It computes `batch` pictures at a time; where
     /// that is not said, 32 or as many as it has room for.
     ///
     /// # Errors
-    /// The device cannot be opened, or has no room for the weights.
-    pub fn new(weights: &Weights, adapter: Adapter, batch: Option<NonZero<usize>>) -> Result<Self, EngineError> {
+    /// The device cannot be opened, does not compute in that precision, or has no room for the weights.
+    pub fn new(
+        weights: &Weights,
+        adapter: Adapter,
+        batch: Option<NonZero<usize>>,
+        precision: Precision,
+    ) -> Result<Self, EngineError> {
         let network = weights.network();
         let (side, shape) = (network.side, network.feature_shape());
         let batch = batch.map_or_else(|| default_batch(&network, &adapter), NonZero::get);
         let sizes = Sizes { batch, picture: side * side * COLORS, feature: shape.iter().product() };
 
         let (weights, its) = (weights.clone(), adapter.clone());
-        let client = Client::start(sizes, move || Ok(OnDevice(burn::Network::new(&weights, open(&its)?))));
+        let client = Client::start(sizes, move || {
+            let place = burn::Place { device: open(&its)?, precision: dtype(precision) };
+            if !place.device.supports_dtype(place.precision) {
+                return Err(format!("it does not compute in {}: leave out --precision", precision.name()));
+            }
+            Ok(OnDevice(burn::Network::new(&weights, place)))
+        });
         let client = client.map_err(|problem| failed(&adapter, &problem))?;
-        Ok(Self { adapter, sizes, side, shape, client })
+        Ok(Self { adapter, precision, sizes, side, shape, client })
     }
 
     /// The device.
     #[must_use]
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
+    }
+
+    /// How it holds values.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Computes a batch of nothing: its kernels are compiled then, and there is room for it.
@@ -66,6 +84,13 @@ impl GpuExtractor {
     #[must_use]
     pub fn batch(&self) -> usize {
         self.sizes.batch
+    }
+}
+
+fn dtype(precision: Precision) -> FloatDType {
+    match precision {
+        Precision::F32 => FloatDType::F32,
+        Precision::F16 => FloatDType::F16,
     }
 }
 
@@ -99,7 +124,10 @@ impl FeatureExtractor for GpuExtractor {
     }
 
     fn device(&self) -> Option<String> {
-        Some(self.adapter.to_string())
+        Some(match self.precision {
+            Precision::F32 => self.adapter.to_string(),
+            Precision::F16 => format!("{}, {}", self.adapter, self.precision.name()),
+        })
     }
 
     /// While a batch is computed, another one waits, and every core prepares pictures.
@@ -119,9 +147,9 @@ impl FeatureExtractor for GpuExtractor {
     }
 
     fn fork(&self) -> Box<dyn FeatureExtractor> {
-        let Self { adapter, sizes, side, shape, client } = self;
+        let Self { adapter, precision, sizes, side, shape, client } = self;
         let (adapter, client) = (adapter.clone(), client.clone());
-        Box::new(Self { adapter, sizes: *sizes, side: *side, shape: *shape, client })
+        Box::new(Self { adapter, precision: *precision, sizes: *sizes, side: *side, shape: *shape, client })
     }
 }
 

@@ -17,7 +17,7 @@ pub use self_check::{SelfCheck, self_check};
 
 pub(super) use adapters::adapters;
 
-use super::{Adapter, DeviceChoice, EngineError, best_hardware};
+use super::{Adapter, DeviceChoice, EngineError, Precision, best_hardware};
 use crate::model::Weights;
 
 /// The adapter that is wanted; without a choice the fastest that is a GPU, and none that computes on the processor.
@@ -43,9 +43,10 @@ pub(super) fn open_checked(
     weights: &Weights,
     adapter: Adapter,
     batch: Option<NonZero<usize>>,
+    precision: Precision,
     tell: &mut dyn FnMut(&str),
 ) -> Result<GpuExtractor, EngineError> {
-    let mut engine = GpuExtractor::new(weights, adapter.clone(), batch)?;
+    let mut engine = GpuExtractor::new(weights, adapter.clone(), batch, precision)?;
     if !remembered::has_passed(&engine, weights.metadata().architecture) {
         tell(&format!("first use of {adapter}: comparing it with the processor"));
     }
@@ -61,7 +62,7 @@ pub(super) fn open_checked(
         };
         // Its memory is wanted.
         drop(engine);
-        engine = GpuExtractor::new(weights, adapter.clone(), smaller)?;
+        engine = GpuExtractor::new(weights, adapter.clone(), smaller, precision)?;
     }
 }
 

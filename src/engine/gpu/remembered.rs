@@ -13,10 +13,12 @@ use crate::whole_file::WholeFile;
 /// One line for each, in the order in which they passed.
 const FILE: &str = "checked-devices.txt";
 
-/// What can change the kernels, or what they compute: the driver, petrec (and Burn with it), the network and the batch.
+/// What can change the kernels, or what they compute: the driver, petrec (and Burn with it), the network, the precision and the
+/// batch.
 fn line(engine: &GpuExtractor, architecture: Architecture) -> String {
-    let (adapter, batch) = (engine.adapter(), engine.batch());
-    let line = format!("petrec {} {adapter} {} {architecture} {batch}", env!("CARGO_PKG_VERSION"), adapter.driver);
+    let (adapter, precision, batch) = (engine.adapter(), engine.precision().name(), engine.batch());
+    let (version, driver) = (env!("CARGO_PKG_VERSION"), &adapter.driver);
+    let line = format!("petrec {version} {adapter} {driver} {architecture} {precision} {batch}");
     line.replace(['\n', '\r'], " ")
 }
 
