@@ -13,12 +13,13 @@ use tracing::info;
 
 use super::content::Content;
 use super::fingerprint::Fingerprint;
+use super::folder::remove_if_there;
 use super::head::Head;
 use super::joint::lock_alone;
 use super::journal::{self, Entry, JOURNAL_NAME};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::object_journal::ObjectJournal;
-use super::output::{self, Output, remove_if_there};
+use super::output::{self, Output};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
 use super::planned::PLAN_NAME;

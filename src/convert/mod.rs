@@ -11,10 +11,12 @@ mod earlier;
 mod error;
 mod finalize;
 mod fingerprint;
+mod folder;
 mod head;
 mod joint;
 mod journal;
 mod manifest;
+mod new_file;
 mod object_journal;
 mod options;
 mod output;
@@ -92,7 +94,7 @@ pub fn convert(
     let conversion = Conversion::plan(dataset, weights, &options)?;
     let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
-    output::refuse_inside(out, &dataset.root)?;
+    folder::refuse_inside(out, &dataset.root)?;
     let wanted = conversion.plan.files.iter().enumerate().filter(|(place, _)| part.has(*place));
     let images = wanted.map(|(_, file)| conversion.plan.images_of(file).len()).sum();
     let feature_shape = conversion.head.manifest.record.shape.clone();

@@ -5,85 +5,29 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::{fs, io, mem};
+use std::{io, mem};
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use tracing::info;
 
+use super::folder::{make_folder, remove_folders, remove_if_there};
 use super::head::Head;
 use super::joint::{self, JointJournal};
 use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
-use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
+use super::manifest::{MANIFEST_NAME, WrittenFile};
+use super::new_file::{CommitError, NewFile, Synced};
 use super::object_journal::{self, ObjectJournal};
 use super::output_error::OutputError;
 use super::share::Share;
-use crate::crash_point::crash_point;
-use crate::paths::{self, folder_of};
 use crate::store;
-use crate::verify::{self, Problem, RecordFile};
-use crate::whole_file::{SyncedFile, WholeFile, sync_folder, write_json};
+use crate::whole_file::{WholeFile, write_json};
 
 /// How many files may be on their way to the disk while the next one is filled.
 const COMMITS_UNDER_WAY: usize = 4;
 
 /// A file on its way to the disk: its name, and the thread that waits for the disk.
 type Committing = (PathBuf, JoinHandle<Result<(), CommitError>>);
-
-/// Why a file did not get there.
-#[derive(Debug)]
-enum CommitError {
-    Io(io::Error),
-    /// Read back, it was not what had been written.
-    NotAsWritten(Problem),
-}
-
-impl From<io::Error> for CommitError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// A record file that is written, under its temporary name, and its index, if it is to have one.
-pub(super) struct NewFile {
-    pub(super) records: WholeFile,
-    pub(super) index: Option<WholeFile>,
-    /// What the journal and the manifest will say of it.
-    pub(super) written: WrittenFile,
-    /// To read it back by, before it gets its name.
-    pub(super) read_back: Option<Arc<Manifest>>,
-}
-
-/// The same on disk.
-struct Synced {
-    records: SyncedFile,
-    index: Option<SyncedFile>,
-}
-
-impl NewFile {
-    /// Waits until it is on disk, and reads it back if that is wanted.
-    fn sync(self) -> Result<Synced, CommitError> {
-        let synced = Synced { records: self.records.sync()?, index: self.index.map(WholeFile::sync).transpose()? };
-        if let Some(manifest) = self.read_back {
-            let index = synced.index.as_ref().map(|index| index.path().to_path_buf());
-            let file = RecordFile::listed(synced.records.path().to_path_buf(), index, manifest, self.written);
-            match verify::check(&file).problems.into_iter().next() {
-                Some(Problem::Unreadable(error)) => return Err(error.into()),
-                Some(problem) => return Err(CommitError::NotAsWritten(problem)),
-                None => {}
-            }
-        }
-        Ok(synced)
-    }
-}
-
-impl Synced {
-    /// The index comes first: where the records are, it is.
-    fn publish(self) -> io::Result<()> {
-        self.index.map_or(Ok(()), SyncedFile::publish)?;
-        self.records.publish()
-    }
-}
 
 /// Where it is written down what was done.
 pub(super) enum Record {
@@ -446,54 +390,4 @@ impl Drop for Output {
 /// Leaves nothing beside the files of a finished conversion that somebody did not come to remove.
 pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
     if store::is_url(out) { object_journal::remove_all(out) } else { Ok(()) }
-}
-
-/// Removes a file; that it is not there is as good.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
-    if store::is_url(path) {
-        return store::remove(path).map_err(OutputError::write(path));
-    }
-    crash_point();
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::write(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Makes `folder` and what it lies in, and notes what was made.
-pub(super) fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
-    if store::is_url(folder) {
-        return Ok(()); // it is there with the first object
-    }
-    let missing: Vec<_> =
-        folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
-    for part in missing.into_iter().rev() {
-        crash_point();
-        match fs::create_dir(part) {
-            Ok(()) => {
-                made.push(part.into());
-                // A folder that may not be listed cannot be synced; the system then does so in its own time.
-                let _ = sync_folder(folder_of(part));
-            }
-            // Another process was faster; the lock will tell whether it is in our way.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && part.is_dir() => {}
-            Err(error) => return Err(OutputError::write(part)(error)),
-        }
-    }
-    Ok(())
-}
-
-/// Removes those of `folders` that are empty, the innermost first.
-pub(super) fn remove_folders(folders: &[PathBuf]) {
-    for folder in folders.iter().rev() {
-        let _ = fs::remove_dir(folder);
-    }
-}
-
-/// Refuses a folder that is, or lies inside, the data set.
-pub(super) fn refuse_inside(out: &Path, dataset: &Path) -> Result<(), OutputError> {
-    if paths::contains(dataset, out) {
-        return Err(OutputError::InsideDataset { out: out.into(), dataset: dataset.into() });
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::earlier::Beginning;
 use super::plan::PlannedFile;
 use super::worker::Worker;
-use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription, Share, Target, output};
+use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription, Share, Target, folder};
 use crate::dataset::Dataset;
 use crate::engine::FeatureExtractor;
 use crate::model::{Architecture, Weights};
@@ -121,7 +121,7 @@ pub fn preview(
     let Target { out, part } = target;
     let options = options.completed(dataset)?;
     let Conversion { worker, plan, head, .. } = Conversion::plan(dataset, weights, &options)?;
-    output::refuse_inside(out, &dataset.root)?;
+    folder::refuse_inside(out, &dataset.root)?;
     let threads = options.threads;
     let out_holds = Beginning { plan: &plan, head: &head, out, threads }.look(part)?;
     let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::ConvertError;
 use super::earlier::Entries;
+use super::folder::remove_if_there;
 use super::journal::Entry;
 use super::manifest::{IndexFile, Manifest, WrittenFile};
-use super::output::{NewFile, Output, remove_if_there};
+use super::new_file::NewFile;
+use super::output::Output;
 use super::output_error::OutputError;
 use super::plan::{self, Layout, Plan, PlannedFile};
 use crate::engine::FeatureExtractor;

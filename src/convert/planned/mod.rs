@@ -30,9 +30,10 @@ pub use run::{Running, convert_planned, finished_before};
 
 use super::content::Content;
 use super::earlier::clear;
+use super::folder::{make_folder, refuse_inside, remove_folders};
 use super::joint::lock_alone;
 use super::manifest::{Manifest, RecordDescription};
-use super::output::{Output, make_folder, refuse_inside, remove_folders};
+use super::output::Output;
 use super::output_error::OutputError;
 use super::preview::{PlannedClass, PlannedSplit};
 use super::worker::portable;

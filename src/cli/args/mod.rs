@@ -1,27 +1,23 @@
 //! What can be typed.
 
+mod convert;
+
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgGroup, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
 use super::UsageError;
-use super::choices::{
-    COMPRESSIONS, LAYOUTS, LayoutName, POLICIES, POOLS, PRECISIONS, PROGRESS, STAGES, Stage, WORKER_ENVS, backend,
-    choice, model,
-};
+use super::choices::{POLICIES, PRECISIONS, PROGRESS, STAGES, Stage, backend, choice};
 use super::fetch::Fetch;
 use super::files::{Listing, Policy};
-use super::place::{folder, place};
+use super::place::place;
 use super::progress::Shown;
-use super::size::parse_size;
-use super::worker_env::WorkerEnv;
-use crate::convert::{Splits, Tfds};
-use crate::engine::{Backend, DeviceChoice, Pool, Precision, Selection};
+use crate::engine::{Backend, DeviceChoice, Precision, Selection};
 use crate::image::Accept;
-use crate::model::Architecture;
 use crate::parallel::available_threads;
-use crate::tfrecord::{Compression, Extra};
+
+pub(super) use convert::{Convert, Network, Plan, Recipe};
 
 /// A folder of photos becomes training-ready TFRecord features.
 #[derive(Debug, Parser)]
@@ -158,150 +154,6 @@ pub(super) struct Validate {
     pub(super) json: bool,
 }
 
-/// What decides about the bytes that are written.
-#[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("drawn").multiple(true))]
-pub(super) struct Recipe {
-    #[command(flatten)]
-    pub(super) network: Network,
-    #[command(flatten)]
-    pub(super) listing: Listing,
-    #[command(flatten)]
-    pub(super) policy: Policy,
-    /// Sharded files, or OUT/<Class>/TFRecord/<stem>.tfrecord for each image
-    #[arg(long, default_value = "shards", value_parser = choice(LAYOUTS))]
-    pub(super) layout: LayoutName,
-    /// About how large a shard is to be
-    #[arg(long, value_name = "SIZE", default_value = "100MB", value_parser = parse_size)]
-    pub(super) shard_size: u64,
-    /// How many shards there are to be
-    #[arg(long, value_name = "N", conflicts_with = "shard_size")]
-    pub(super) shards: Option<NonZero<usize>>,
-    /// Mix the classes: the records in an order that --seed decides
-    #[arg(long, group = "drawn")]
-    pub(super) shuffle: bool,
-    /// Divide the images, such as train=0.8,val=0.1,test=0.1; the path of each decides, with --seed
-    #[arg(long, value_name = "LIST", group = "drawn")]
-    pub(super) split: Option<Splits>,
-    /// Another number shuffles and divides otherwise
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "drawn")]
-    pub(super) seed: u64,
-    /// Compress each file as a whole, as TensorFlow's compression_type has it
-    #[arg(long, default_value = "none", value_parser = choice(COMPRESSIONS))]
-    pub(super) compression: Compression,
-    /// Write an index beside each record file, as tfrecord2idx does for NVIDIA DALI
-    #[arg(long)]
-    pub(super) index: bool,
-    /// Make OUT a data set of TensorFlow Datasets under this name and version
-    #[arg(long, value_name = "NAME:VERSION")]
-    pub(super) tfds: Option<Tfds>,
-    /// Store the whole feature, or its average over height and width
-    #[arg(long, default_value = "none", value_parser = choice(POOLS))]
-    pub(super) pool: Pool,
-    /// Key of the features in each record
-    #[arg(long, value_name = "KEY", default_value = "Feature")]
-    pub(super) feature_key: String,
-    /// Key of the label in each record
-    #[arg(long, value_name = "KEY", default_value = "Label")]
-    pub(super) label_key: String,
-    /// Store more in each record: path, class, image (the file's bytes)
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(super) with: Vec<Extra>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("worker"))]
-#[command(override_usage = "petrec convert [OPTIONS] <DATASET> <OUT>\n       petrec convert [OPTIONS] --plan <OUT>")]
-pub(super) struct Convert {
-    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
-    #[arg(required_unless_present = "plan", value_parser = place())]
-    pub(super) dataset: Option<PathBuf>,
-    /// Folder or URL for the records: new, empty, or with the same conversion, which is finished
-    #[arg(required_unless_present = "plan", value_parser = place())]
-    pub(super) out: Option<PathBuf>,
-    /// Do what 'petrec plan' planned in OUT, or what is left of it, instead of listing a data set; the plan has the options
-    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED, value_parser = folder())]
-    pub(super) plan: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) recipe: Recipe,
-    /// Exit with 3 if any file was rejected
-    #[arg(long)]
-    pub(super) fail_on_reject: bool,
-    /// Read each record file back before it gets its name
-    #[arg(long = "verify")]
-    pub(super) read_back: bool,
-    /// Be one of several workers: do the record files of worker I, counted from 0, and leave the end to 'petrec finalize'
-    #[arg(long, value_name = "I", group = "worker", requires = "shard_count")]
-    pub(super) shard_index: Option<usize>,
-    /// How many workers share the conversion
-    #[arg(long, value_name = "N", requires = "worker")]
-    pub(super) shard_count: Option<usize>,
-    /// Be the worker that a Slurm job array or a Kubernetes Indexed Job (with --shard-count) says
-    #[arg(long, value_name = "SYSTEM", group = "worker", value_parser = choice(WORKER_ENVS))]
-    pub(super) worker_env: Option<WorkerEnv>,
-    /// Where the report of every file goes [default: OUT/petrec-report.json]
-    #[arg(long, value_name = "FILE.json", conflicts_with = "worker", value_parser = place())]
-    pub(super) report: Option<PathBuf>,
-    /// Tell what would be done, with an estimate of time and disk from a few of the images, and write nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Remove what an earlier conversion left in OUT, and start anew
-    #[arg(long, conflicts_with = "worker")]
-    pub(super) restart: bool,
-    /// Print the summary as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-/// What is typed for a plan, and not with it.
-const PLANNED: [&str; 27] = [
-    "dataset",
-    "out",
-    "model",
-    "weights",
-    "classes",
-    "ext",
-    "accept",
-    "max_pixels",
-    "max_side",
-    "max_file_size",
-    "time_limit",
-    "layout",
-    "shard_size",
-    "shards",
-    "shuffle",
-    "split",
-    "seed",
-    "compression",
-    "index",
-    "tfds",
-    "pool",
-    "feature_key",
-    "label_key",
-    "with",
-    "report",
-    "dry_run",
-    "restart",
-];
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Plan {
-    /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
-    #[arg(value_parser = place())]
-    pub(super) dataset: PathBuf,
-    /// Folder for the plan, and later for the records: new, empty, or with the same plan, which then stays
-    #[arg(value_parser = folder())]
-    pub(super) out: PathBuf,
-    #[command(flatten)]
-    pub(super) recipe: Recipe,
-    /// Remove what an earlier conversion left in OUT, and start anew
-    #[arg(long)]
-    pub(super) restart: bool,
-    /// Print what was planned as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Finalize {
     /// Folder or URL that the workers wrote to
@@ -423,17 +275,6 @@ pub(super) enum ModelsTask {
     Fetch(Fetch),
 }
 
-/// Which network runs.
-#[derive(Debug, clap::Args)]
-pub(super) struct Network {
-    /// Network, with the weights found in model-weights/ or built in
-    #[arg(long, value_name = "NAME", default_value = "efficientnet-b0", value_parser = model())]
-    pub(super) model: Architecture,
-    /// Weight file to use; it tells the network
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
-    pub(super) weights: Option<PathBuf>,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -450,7 +291,7 @@ mod tests {
         let args = Args::command();
         let plan = args.find_subcommand("plan").expect("a command").get_arguments();
         for typed in plan.filter(|argument| argument.get_id() != "json") {
-            assert!(PLANNED.contains(&typed.get_id().as_str()), "{}", typed.get_id());
+            assert!(convert::PLANNED.contains(&typed.get_id().as_str()), "{}", typed.get_id());
         }
     }
 
