@@ -3,7 +3,8 @@
     record_sessions.py PETREC PAGE.md... [--write]
 
 A session is a block marked ```console whose lines that begin with "$ " are commands; they run in order, all of a page in one
-folder that holds `examples/photos`. Times, rates and the processor's instructions differ from run to run, and are passed over.
+folder that holds `examples/photos`. Times, rates, cores, and the processor's instructions with the last digits that depend on them
+differ from machine to machine, and are passed over.
 """
 
 import os
@@ -19,6 +20,9 @@ BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL
 PASSED_OVER = [
     (re.compile(r"\d[\d.,]* ?(ns|µs|ms|s|min|h|images/s)\b"), "TIME"),
     (re.compile(r"\b(avx512|avx2|portable)\b"), "ISA"),
+    (re.compile(r"\d+ threads?"), "THREADS"),
+    (re.compile(r"(\d\.\d{4})\d+"), r"\1"),
+    (re.compile(r"(report\.html), [\d.]+ kB"), r"\1, SIZE"),
     (re.compile(r" {2,}"), " "),
 ]
 
