@@ -22,6 +22,7 @@ PASSED_OVER = [
     (re.compile(r"\b(avx512|avx2|portable)\b"), "ISA"),
     (re.compile(r"\d+ threads?"), "THREADS"),
     (re.compile(r"(\d\.\d{4})\d+"), r"\1"),
+    (re.compile(r"0x[0-9a-f]{8}"), "CRC"),
     (re.compile(r"(report\.html), [\d.]+ kB"), r"\1, SIZE"),
     (re.compile(r" {2,}"), " "),
 ]
