@@ -23,7 +23,8 @@ use crate::whole_file::WholeFile;
 const METADATA_KEY: &str = "petrec";
 
 /// EfficientNet-Lite0 with ImageNet weights, for a first run without any download.
-const LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
+// Not a constant, of which there can be a copy in each part of the program that is compiled by itself.
+static LITE0: &[u8] = include_bytes!("../../model-weights/efficientnet-lite0.safetensors");
 
 /// Why weights could not be read, checked or written.
 #[derive(Debug, Error)]

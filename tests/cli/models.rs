@@ -130,3 +130,14 @@ fn without_the_download_one_line_tells_how_to_get_the_weights() {
             .refused(1, &["cannot download efficientnet-b0", "cargo xtask import-weights", "--features fetch"]);
     }
 }
+
+#[test]
+fn the_built_in_weights_are_in_the_program_once() {
+    let program = fs::read(env!("CARGO_BIN_EXE_petrec")).expect("the program");
+    let weights = fs::read(repository("model-weights/efficientnet-lite0.safetensors")).expect("the weights");
+    let piece = &weights[weights.len() / 2..][..64];
+
+    let found = program.windows(piece.len()).filter(|window| window == &piece).count();
+
+    assert_eq!(found, 1);
+}
