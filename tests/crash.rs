@@ -2,6 +2,8 @@
 
 #[path = "common/program.rs"]
 mod program;
+#[path = "common/steps.rs"]
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use program::program;
+use steps::Steps;
 use tempfile::TempDir;
 
 /// What is converted: small records, so that the time goes into many files.
@@ -99,9 +102,22 @@ impl Scene {
         succeed(self.convert(out), when);
     }
 
-    /// Runs until the given step on the way to the disk and dies there; `false` where there are fewer steps.
-    fn die_at(&self, out: &str, step: u32) -> bool {
-        die_at(self.convert(out), step)
+    /// Has a program die at each of its steps: what comes `after` has to bring `out` to what the undisturbed run wrote.
+    fn die_at_each_step(
+        &self,
+        what: &str,
+        least: u32,
+        before: &dyn Fn(),
+        dies: &dyn Fn() -> Command,
+        after: &dyn Fn(u32, &str),
+    ) {
+        let what = &format!("{what}, {}", self.options.join(" "));
+        let after = &|step: u32, when: &str| {
+            after(step, when);
+            self.compare_and_remove(when);
+        };
+        Steps { what, least, before, dies, after }.die_at_each();
+        fs::remove_dir_all(self.path("out")).expect("it came through");
     }
 
     /// `out` must hold exactly what the undisturbed run wrote; then it is removed.
@@ -121,11 +137,6 @@ impl Scene {
 fn succeed(mut command: Command, when: &str) {
     let output = command.stderr(Stdio::piped()).output().expect("petrec starts");
     assert!(output.status.success(), "{when}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Runs until the given step on the way to the disk and dies there; `false` where there are fewer steps.
-fn die_at(mut command: Command, step: u32) -> bool {
-    !command.env("PETREC_CRASH_AT", step.to_string()).status().expect("petrec starts").success()
 }
 
 /// Every file and folder below a folder, the files with their bytes.
@@ -186,15 +197,9 @@ fn a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes() {
 fn a_run_that_dies_at_any_step_on_the_way_to_the_disk_resumes_to_the_same_bytes() {
     for options in LAYOUTS {
         let scene = Scene::new(options);
-        let mut step = 1;
-        while scene.die_at("out", step) {
-            let when = format!("{} after step {step}", options.join(" "));
-            scene.finish("out", &when);
-            scene.compare_and_remove(&when);
-            step += 1;
-        }
-        eprintln!("{}: died at each of {} steps", options.join(" "), step - 1);
-        assert!(step > 30, "a run has more than {step} steps");
+        scene.die_at_each_step("a run", 30, &|| {}, &|| scene.convert("out"), &|_, when| {
+            scene.finish("out", when);
+        });
     }
 }
 
@@ -206,36 +211,18 @@ fn a_repair_that_dies_at_any_step_is_finished_too() {
         scene.finish("out", "the first time");
         fs::remove_file(scene.path("out/photos-00002-of-00004.tfrecord")).expect("removed");
     };
-    damage();
-    let mut step = 1;
-    while scene.die_at("out", step) {
-        let when = format!("a repair after step {step}");
-        scene.finish("out", &when);
-        scene.compare_and_remove(&when);
-        damage();
-        step += 1;
-    }
-    eprintln!("a repair died at each of {} steps", step - 1);
-    assert!(step > 10, "a repair has more than {step} steps");
+    scene.die_at_each_step("a repair", 10, &damage, &|| scene.convert("out"), &|_, when| scene.finish("out", when));
 }
 
 #[test]
 fn a_worker_that_dies_at_any_step_is_started_again_beside_another() {
     for options in LAYOUTS {
         let scene = Scene::new(options);
-        let mut step = 1;
-        while die_at(scene.work("out", 0), step) {
-            let when = format!("{} after a worker's step {step}", options.join(" "));
+        scene.die_at_each_step("a worker", 15, &|| {}, &|| scene.work("out", 0), &|_, when| {
             // The other one comes first and finds what the dead one left.
-            succeed(scene.work("out", 1), &when);
-            succeed(scene.work("out", 0), &when);
-            succeed(scene.finalize("out"), &when);
-            scene.compare_and_remove(&when);
-            step += 1;
-        }
-        fs::remove_dir_all(scene.path("out")).expect("removed");
-        eprintln!("{}: a worker died at each of {} steps", options.join(" "), step - 1);
-        assert!(step > 15, "a worker has more than {step} steps");
+            [1, 0].into_iter().for_each(|worker| succeed(scene.work("out", worker), when));
+            succeed(scene.finalize("out"), when);
+        });
     }
 }
 
@@ -245,67 +232,42 @@ fn a_finalize_that_dies_at_any_step_is_finished_by_another() {
         let scene = Scene::new(options);
         (0..2).for_each(|worker| succeed(scene.work("worked", worker), "of two workers"));
         let worked = tree(&scene.path("worked"));
-        let mut step = 1;
-        loop {
-            restore(&worked, &scene.path("out"));
-            if !die_at(scene.finalize("out"), step) {
-                break;
-            }
-            let when = format!("{} after a step {step} of finalize", options.join(" "));
+        let restored = || restore(&worked, &scene.path("out"));
+        scene.die_at_each_step("finalize", 10, &restored, &|| scene.finalize("out"), &|step, when| {
             // Now and then a worker comes in between, or a run without workers.
             match step % 3 {
-                0 => succeed(scene.work("out", 1), &when),
-                1 => succeed(scene.convert("out"), &when),
+                0 => succeed(scene.work("out", 1), when),
+                1 => succeed(scene.convert("out"), when),
                 _ => {}
             }
-            succeed(scene.finalize("out"), &when);
-            scene.compare_and_remove(&when);
-            step += 1;
-        }
-        eprintln!("{}: finalize died at each of {} steps", options.join(" "), step - 1);
-        assert!(step > 10, "finalize has more than {step} steps");
+            succeed(scene.finalize("out"), when);
+        });
     }
 }
 
 #[test]
 fn a_plan_that_dies_at_any_step_is_there_or_not_and_is_made_again() {
     let scene = Scene::new(LAYOUTS[0]);
-    let mut step = 1;
-    while die_at(scene.plan("out"), step) {
-        let when = format!("a plan after step {step}");
-        succeed(scene.plan("out"), &when);
-        succeed(scene.follow("out", None), &when);
-        scene.compare_and_remove(&when);
-        step += 1;
-    }
-    eprintln!("a plan died at each of {} steps", step - 1);
-    assert!(step > 4, "a plan has more than {step} steps");
+    scene.die_at_each_step("a plan", 4, &|| {}, &|| scene.plan("out"), &|_, when| {
+        succeed(scene.plan("out"), when);
+        succeed(scene.follow("out", None), when);
+    });
 }
 
 #[test]
 fn who_follows_a_plan_and_dies_at_any_step_is_started_again() {
     for options in LAYOUTS {
         let scene = Scene::new(options);
-        for who in [Some(0), None] {
-            let mut step = 1;
-            loop {
-                succeed(scene.plan("out"), "a plan");
-                if !die_at(scene.follow("out", who), step) {
-                    break;
-                }
-                let when = format!("{} after step {step} of {who:?}", options.join(" "));
+        let planned = || succeed(scene.plan("out"), "a plan");
+        for (who, name) in [(Some(0), "a worker by a plan"), (None, "a run by a plan")] {
+            scene.die_at_each_step(name, 15, &planned, &|| scene.follow("out", who), &|step, when| {
                 // The other worker comes first and finds what the dead one left; now and then somebody comes who is alone.
                 match step % 3 {
-                    0 => succeed(scene.follow("out", None), &when),
-                    _ => [1, 0].into_iter().for_each(|worker| succeed(scene.follow("out", Some(worker)), &when)),
+                    0 => succeed(scene.follow("out", None), when),
+                    _ => [1, 0].into_iter().for_each(|worker| succeed(scene.follow("out", Some(worker)), when)),
                 }
-                succeed(scene.finalize("out"), &when);
-                scene.compare_and_remove(&when);
-                step += 1;
-            }
-            fs::remove_dir_all(scene.path("out")).expect("removed");
-            eprintln!("{}: {who:?} died at each of {} steps", options.join(" "), step - 1);
-            assert!(step > 15, "there are more than {step} steps");
+                succeed(scene.finalize("out"), when);
+            });
         }
     }
 }
@@ -317,26 +279,17 @@ fn a_finalize_of_a_plan_that_dies_at_any_step_is_finished_by_another() {
         succeed(scene.plan("worked"), "a plan");
         (0..2).for_each(|worker| succeed(scene.follow("worked", Some(worker)), "of two workers"));
         let worked = tree(&scene.path("worked"));
-        let mut step = 1;
-        loop {
-            restore(&worked, &scene.path("out"));
-            if !die_at(scene.finalize("out"), step) {
-                break;
-            }
-            let when = format!("{} after a step {step} of finalize", options.join(" "));
+        let restored = || restore(&worked, &scene.path("out"));
+        scene.die_at_each_step("finalize of a plan", 10, &restored, &|| scene.finalize("out"), &|step, when| {
             // Now and then a worker comes in between, or somebody who is alone, or the plan is made once more.
             match step % 4 {
-                0 => succeed(scene.follow("out", Some(1)), &when),
-                1 => succeed(scene.follow("out", None), &when),
-                2 => succeed(scene.plan("out"), &when),
+                0 => succeed(scene.follow("out", Some(1)), when),
+                1 => succeed(scene.follow("out", None), when),
+                2 => succeed(scene.plan("out"), when),
                 _ => {}
             }
-            succeed(scene.finalize("out"), &when);
-            scene.compare_and_remove(&when);
-            step += 1;
-        }
-        eprintln!("{}: finalize died at each of {} steps", options.join(" "), step - 1);
-        assert!(step > 10, "finalize has more than {step} steps");
+            succeed(scene.finalize("out"), when);
+        });
     }
 }
 

@@ -86,19 +86,12 @@ fn workers_one_after_another_write_what_one_run_writes() {
     }
 }
 
-#[test]
-fn workers_at_the_same_time_write_what_one_run_writes() {
-    let out = temporary();
-    let folder = out.path().join("new/records");
-
-    // Three times each: of those of one number, one works at a time.
-    let workers: Vec<_> = (0..9).map(|run| (run % 3, of_worker(EVERYTHING, run % 3, 3))).collect();
+/// Starts three workers three times each, all at the same time: of those of one number, one works at a time.
+pub(crate) fn nine_at_once(work: impl Fn(usize) -> Run + Sync) {
+    let work = &work;
     let mut told = 0;
     std::thread::scope(|scope| {
-        let runs: Vec<_> = workers
-            .iter()
-            .map(|(index, options)| (index, scope.spawn(|| convert_photos(&folder, &texts(options)))))
-            .collect();
+        let runs: Vec<_> = (0..9).map(|run| run % 3).map(|index| (index, scope.spawn(move || work(index)))).collect();
         for (index, run) in runs {
             let run = run.join().expect("no panic");
             if run.code != Some(0) {
@@ -108,6 +101,14 @@ fn workers_at_the_same_time_write_what_one_run_writes() {
         }
     });
     assert!(told <= 6, "of each number one got through");
+}
+
+#[test]
+fn workers_at_the_same_time_write_what_one_run_writes() {
+    let out = temporary();
+    let folder = out.path().join("new/records");
+
+    nine_at_once(|index| worker(&folder, EVERYTHING, index, 3));
     finalize(&folder).ok();
 
     assert!(tree(&folder) == of_one_run(EVERYTHING), "{:?}", names(&folder));
