@@ -3,7 +3,10 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +19,39 @@ def petrec() -> str:
     program = shutil.which(os.environ.get("PETREC", "petrec"))
     assert program, "no petrec: set PETREC to the program, or put it on the PATH"
     return os.path.abspath(program)
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path | None]:
+    """The folder behind s3://bucket, which every process that starts from now on knows. None without PETREC_S3_SERVER."""
+    program = os.environ.get("PETREC_S3_SERVER")
+    if program is None:
+        yield None
+        return
+    root = tmp_path_factory.mktemp("s3")
+    (root / "bucket").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    keys = ["--access-key", "key", "--secret-key", "secret"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([program, "--host", "127.0.0.1", "--port", str(port), *keys, root], **quiet) as server:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert server.poll() is None and time.monotonic() < deadline, "the S3 server does not start"
+                time.sleep(0.01)
+        os.environ |= {
+            "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        yield root / "bucket"
+        server.kill()
 
 
 def tree(folder: pathlib.Path) -> dict[str, bytes]:

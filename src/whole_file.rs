@@ -154,6 +154,9 @@ impl SyncedFile {
     /// # Errors
     /// What the system says, but not that the name is taken.
     pub(crate) fn publish_new(self) -> io::Result<()> {
+        if store::is_url(&self.path) {
+            return store::upload_new(&self.temporary, &self.path);
+        }
         crash_point();
         match self.temporary.persist_noclobber(&self.path) {
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -1,7 +1,7 @@
 """petrec on a Ray cluster: `petrec plan`, one Ray task for each share of it, then `petrec finalize`.
 
-The work is done by the `petrec` program, which every node must have; the data set and the folder of the records are on
-storage that all nodes share. What comes out is byte for byte what a single `petrec convert` writes.
+The work is done by the `petrec` program, which every node must have; the data set and the records are on storage that all
+nodes share, or in an object store. What comes out is byte for byte what a single `petrec convert` writes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def convert(
     The data set is listed once, as the first task, with `options`: those of `petrec plan`. Then there are `shard_count`
     tasks, each with `num_cpus` and `num_gpus`, and with `worker_options`: those of `petrec convert --plan`. Both go
     without `--threads` (which is `num_cpus`), `--quiet` and `--json`. A task that fails, or whose node does, is started
-    again up to `max_retries` times and goes on with what is there; wrong usage is not tried again. `progress` is called
+    again up to `max_retries` times and goes on with what is there; wrong usage is not tried again. Folders may be URLs, of
+    which every node's environment has the credentials. `progress` is called
     whenever a worker has ended: with how many have, how many there are, and the summary of that one. A conversion that
     was interrupted is finished by the same call.
 
@@ -68,9 +69,9 @@ def convert(
     task = ray.remote(_run).options(
         num_cpus=num_cpus, num_gpus=num_gpus, max_retries=max_retries, retry_exceptions=[PetrecError]
     )
-    out = os.path.abspath(out)
+    out = _place(out)
     common = [petrec, "--quiet", "--threads", str(num_cpus)]
-    _result(task.remote([*common, "plan", "--json", os.path.abspath(dataset), out, *options]))
+    _result(task.remote([*common, "plan", "--json", _place(dataset), out, *options]))
 
     worker = [*common, "convert", "--json", "--plan", out, *worker_options, f"--shard-count={shard_count}"]
     running = [task.remote([*worker, f"--shard-index={index}"]) for index in range(shard_count)]
@@ -84,6 +85,12 @@ def convert(
         for left in running:
             ray.cancel(left)
     return _result(task.remote([*common, "finalize", "--json", out]))
+
+
+def _place(place: str | os.PathLike[str]) -> str:
+    """A folder wherever a task runs, or a URL as it is."""
+    text = os.fspath(place)
+    return text if "://" in text else os.path.abspath(text)
 
 
 def _run(command: list[str]) -> Summary | PetrecError:

@@ -12,16 +12,6 @@ pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|typed| parse(&typed))
 }
 
-/// The same where it has to be a folder on this machine.
-pub(super) fn folder() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|typed| match parse(&typed)? {
-        url if store::is_url(&url) => {
-            Err("a plan needs a folder; records go to an object store without one, those of workers, too".to_owned())
-        }
-        path => Ok(path),
-    })
-}
-
 /// A path is taken as it is, and a URL of an object store, too; `file://` becomes a path, and other URLs are refused.
 fn parse(typed: &OsStr) -> Result<PathBuf, String> {
     let path = Path::new(typed);

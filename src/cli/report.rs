@@ -10,7 +10,7 @@ use tracing::info;
 use super::args::{Global, Report};
 use super::progress::FileProgress;
 use super::{Outcome, UsageError, say_note};
-use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, sweep_finished};
+use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, put_page, sweep_page};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
@@ -31,7 +31,9 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     let page = Page::of_conversion(&command.out, &report, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
-    say_gone(&page, global);
+    if let Some(gone) = gone(&page) {
+        say_note(&gone, global);
+    }
 
     let (read, all) = page.records.unwrap_or_default();
     let mut out = io::stdout().lock();
@@ -68,7 +70,7 @@ pub(super) fn page_of_conversion(
         say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
         return None;
     }
-    let _ = sweep_finished(out); // what cannot be removed is in nobody's way
+    let _ = sweep_page(out); // what cannot be removed is in nobody's way
     if !is_new && path.is_file() {
         return Some(path);
     }
@@ -82,8 +84,8 @@ pub(super) fn page_of_conversion(
     let write = || -> anyhow::Result<()> {
         let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
         // It would be another one than where the photos are.
-        anyhow::ensure!(page.gone == 0, gone(&page));
-        Ok(ReportFile::begin(&path, &[])?.finish_page(&page.html)?)
+        gone(&page).map_or(Ok(()), |gone| Err(anyhow::Error::msg(gone)))?;
+        Ok(put_page(out, &page.html)?)
     };
     let start = Instant::now();
     write().inspect_err(|error| say_note(&format!("there is no page, because {error:#}"), global)).ok()?;
@@ -96,17 +98,12 @@ pub(super) fn is_page(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"))
 }
 
-/// Tells of photos that the page had to do without.
-fn say_gone(page: &Page, global: &Global) {
-    if page.gone > 0 {
-        say_note(&gone(page), global);
-    }
-}
-
-fn gone(page: &Page) -> String {
+/// That the page has to do without some photos, and what to do; `None` where it has all.
+fn gone(page: &Page) -> Option<String> {
     let gone = counted(page.gone, "photo");
-    format!(
+    let words = format!(
         "{gone} not found under the path in petrec-report.json, and without a thumbnail: run 'petrec report' in the folder where \
          convert ran"
-    )
+    );
+    (page.gone > 0).then_some(words)
 }

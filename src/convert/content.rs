@@ -74,10 +74,21 @@ impl Content {
 
 /// The names in `out`; none where there is no such folder.
 pub(super) fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
+    names_from(out, "")
+}
+
+/// The same of those that begin so. Of a store no others are asked for, and there may be millions of them.
+pub(super) fn names_from(out: &Path, beginning: &str) -> Result<Vec<OsString>, OutputError> {
     if store::is_url(out) {
-        let items = store::list(out).map_err(OutputError::write(out))?;
+        let items = store::list_from(out, beginning).map_err(OutputError::write(out))?;
         return Ok(items.into_iter().map(|item| item.name.into()).collect());
     }
+    let mut names = names_in_folder(out)?;
+    names.retain(|name| name.as_encoded_bytes().starts_with(beginning.as_bytes()));
+    Ok(names)
+}
+
+fn names_in_folder(out: &Path) -> Result<Vec<OsString>, OutputError> {
     let names = match fs::read_dir(out) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>(),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(OutputError::NotAFolder(out.into())),

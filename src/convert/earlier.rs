@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::iter;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -82,8 +81,8 @@ impl Beginning<'_> {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, Start::Resume) => {
                 let manifest = self.same(Manifest::read(self.out)?)?;
+                output::leave_finished(self.out)?;
                 if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
-                    output::leave_finished(self.out)?;
                     return Ok(Begun::Finished(manifest.files));
                 }
             }
@@ -97,19 +96,18 @@ impl Beginning<'_> {
                 Vec::new()
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
-                // In a store a manifest outlasts no entry: what is left there beside one is on its way out.
-                Some(earlier) if !(store::is_url(self.out) && content == Content::Manifest) => {
+                Some(earlier) => {
                     self.refuse_other_head(&earlier.head)?;
                     output.absorb_workers(&earlier.entries)?;
                     earlier.entries
                 }
-                _ if self.has_manifest()? => {
+                None if output::has_manifest(self.out)? => {
                     let entries = self.entries_of(self.same(Manifest::read(self.out)?)?);
                     self.write_journal(&mut output, &entries)?;
                     remove_if_there(&self.out.join(MANIFEST_NAME))?;
                     entries
                 }
-                _ => {
+                None => {
                     // An entry comes before its file: where no journal has one, no file of ours can be there. Files
                     // that are there all the same are another conversion's, whose journal was lost.
                     let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
@@ -124,11 +122,6 @@ impl Beginning<'_> {
         Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?))
     }
 
-    fn has_manifest(&self) -> Result<bool, OutputError> {
-        let path = self.out.join(MANIFEST_NAME);
-        store::is_there(&path).map_err(OutputError::unreachable(&path))
-    }
-
     /// The same for one of several workers, who needs the record files of its share only.
     pub(super) fn begin_share(&self, share: Share) -> Result<Begun, OutputError> {
         loop {
@@ -139,7 +132,7 @@ impl Beginning<'_> {
             }
             let joined = Output::join(self.out, share, self.head, |then| self.refuse_other_head(then))?;
             let Some((output, entries)) = joined else { continue };
-            if entries.is_empty() && self.has_manifest()? {
+            if entries.is_empty() && output::has_manifest(self.out)? {
                 continue; // it was finished while we took part
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
@@ -303,15 +296,10 @@ pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> 
         remove_if_there(&out.join(name))?;
     }
     output.absorb_workers(&[])?;
-    plan.map_or(Ok(()), |_| remove_if_there(&out.join(PLAN_NAME)))
-}
-
-/// Removes the temporary files that a killed run left in the folder `out` itself, where a conversion is finished: those of its page.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn sweep_finished(out: &Path) -> Result<(), OutputError> {
-    sweep(out, iter::empty::<&Path>(), is_temporary)
+    match plan {
+        None if !store::is_url(out) => Ok(()),
+        _ => remove_if_there(&out.join(PLAN_NAME)),
+    }
 }
 
 /// Removes the temporary files that a killed run left beside `files`, if they are `ours`.

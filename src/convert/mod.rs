@@ -5,6 +5,7 @@
 //! however often the run was interrupted (a second one goes on where the first one stopped), and for any number of
 //! workers that share it.
 
+mod claim;
 mod conclude;
 mod content;
 mod earlier;
@@ -21,6 +22,7 @@ mod object_journal;
 mod options;
 mod output;
 mod output_error;
+mod page;
 mod plan;
 mod planned;
 mod preview;
@@ -46,6 +48,7 @@ pub use journal::JOURNAL_NAME;
 pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use options::{Options, Part, Start, Target, Watch};
 pub use output_error::OutputError;
+pub(crate) use page::{PAGE_NAME, put_page, sweep_page};
 pub use plan::{Layout, Order, PlanError};
 pub use planned::{How, PLAN_NAME, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
 pub use preview::{Estimate, PlannedClass, PlannedRecords, PlannedSplit, Preview, preview};
@@ -61,7 +64,6 @@ use crate::parallel;
 use crate::store;
 use crate::validate::validate;
 use conclude::{conclude, report_file, write_companions};
-pub(crate) use earlier::sweep_finished;
 use earlier::{Beginning, Begun, Entries};
 use head::{Head, divide};
 use plan::{Arrangement, Plan};
@@ -70,8 +72,6 @@ use worker::Worker;
 
 /// Name of the report in the output folder, unless it goes elsewhere.
 pub(crate) const REPORT_NAME: &str = "petrec-report.json";
-/// Name of the page that `petrec report` makes of a conversion, unless it goes elsewhere.
-pub(crate) const PAGE_NAME: &str = "report.html";
 
 /// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
 /// of that one stays, and `watch` hears of the other images only.
@@ -92,7 +92,7 @@ pub fn convert(
     let Target { out, part } = target;
     let options = options.completed(dataset)?;
     let conversion = Conversion::plan(dataset, weights, &options)?;
-    let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
+    let summary = Summary::begin(engine.as_ref(), weights, out);
 
     folder::refuse_inside(out, &dataset.root)?;
     let wanted = conversion.plan.files.iter().enumerate().filter(|(place, _)| part.has(*place));
@@ -100,26 +100,14 @@ pub fn convert(
     let feature_shape = conversion.head.manifest.record.shape.clone();
     let (resumed, files) = conversion.run(images, engine, target, watch)?;
 
-    let seconds = start.elapsed().as_secs_f64();
-    let text = |path: &Path| path.to_string_lossy().into_owned();
     let (report, worker) = match part {
-        Part::Whole { report, .. } => (Some(text(report.unwrap_or(&out.join(REPORT_NAME)))), None),
+        Part::Whole { report, .. } => {
+            (Some(report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned()), None)
+        }
         Part::Share(share) => (None, Some(share)),
     };
-    Ok(Summary {
-        totals: Totals::new(images, &files),
-        resumed,
-        seconds,
-        images_per_second: (images - resumed) as f64 / seconds,
-        engine: engine_name.into(),
-        isa: isa.map(Into::into),
-        device,
-        model: weights.metadata().architecture,
-        feature_shape,
-        out: text(out),
-        report,
-        worker,
-    })
+    let summary = summary.end(start, Totals::new(images, &files), resumed);
+    Ok(Summary { feature_shape, report, worker, ..summary })
 }
 
 /// What there is to do, as it was listed and typed.

@@ -3,7 +3,8 @@
 //!
 //! Nothing there can be locked, appended to or renamed. So every object is written once and whole, an entry before its record
 //! file, and what is converted before the first entry, unless somebody was faster. Two processes that do the same write the same,
-//! and if they do not, an entry is found out by the record file, as always. All of it goes when the manifest is there.
+//! and if they do not, an entry is found out by the record file, as always. All of it goes when the manifest is there. Where there
+//! is a plan, that says what is converted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::content::names;
+use super::content::{names, names_from};
 use super::head::Head;
 use super::journal::{self, Earlier, Entry, JOURNAL_NAME};
 use super::output_error::OutputError;
@@ -46,6 +47,11 @@ impl ObjectJournal {
         Self { out: out.into(), folder, head: Mutex::new(State::Unknown) }
     }
 
+    /// The same of one who goes by the plan with this digest.
+    pub(super) fn by_plan(out: &Path, share: Option<Share>, digest: &str) -> Self {
+        Self { head: Mutex::new(State::There(digest.to_owned())), ..Self::new(out, share) }
+    }
+
     /// What all journals in `out` say of those record files that are `wanted`, by their places in the plan; `None` where it is not
     /// known what was converted.
     pub(super) fn earlier(&self, wanted: impl Fn(usize) -> bool) -> Result<Option<Earlier<Head>>, OutputError> {
@@ -58,20 +64,14 @@ impl ObjectJournal {
         let Some(mut earlier) = journal::read::<Head>(&path, &content[..])? else {
             return Err(OutputError::Foreign(path));
         };
-        let mut paths = all_in(&self.out)?;
-        paths.retain(|path| place_of(path).is_some_and(&wanted));
-        for (path, content) in paths.iter().zip(store::read_many(&paths)) {
-            let content = match content {
-                Ok(content) => content,
-                // Whoever removes them has written the manifest.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(reason) => return Err(OutputError::Unreachable { path: path.clone(), reason }),
-            };
-            match journal::read::<String>(path, &content[..])? {
-                Some(of_file) if of_file.head == earlier.digest => earlier.entries.extend(of_file.entries),
-                _ => return Err(OutputError::Foreign(path.clone())),
+        let Earlier { digest, entries, .. } = &mut earlier;
+        visit(&folders_in(&self.out)?, wanted, |path, of_file| {
+            if of_file.head != *digest {
+                return Err(OutputError::Foreign(path.into()));
             }
-        }
+            entries.extend(of_file.entries);
+            Ok(())
+        })?;
         if !earlier.entries.is_empty() {
             *self.state() = State::There(earlier.digest.clone());
         }
@@ -143,30 +143,52 @@ fn place_of(path: &Path) -> Option<usize> {
 
 /// Whether there is an entry in any journal in `out`.
 pub(super) fn is_something_done(out: &Path) -> Result<bool, OutputError> {
-    Ok(!all_in(out)?.is_empty())
+    Ok(!all_in(&folders_in(out)?)?.is_empty())
 }
 
-/// The objects of all journals in `out` but the head, in order.
-fn all_in(out: &Path) -> Result<Vec<PathBuf>, OutputError> {
+/// The folders of all journals in `out`.
+pub(super) fn folders_in(out: &Path) -> Result<Vec<PathBuf>, OutputError> {
+    let mut names = names_from(out, JOURNAL_NAME)?;
+    names.retain(|name| name == JOURNAL_NAME || Share::of_journal(name).is_some());
+    Ok(names.into_iter().map(|name| out.join(name)).collect())
+}
+
+/// The objects of these journals but the head, in order.
+fn all_in(folders: &[PathBuf]) -> Result<Vec<PathBuf>, OutputError> {
     let mut found = Vec::new();
-    for name in names(out)? {
-        if name == JOURNAL_NAME || Share::of_journal(&name).is_some() {
-            found.extend(all_below(&out.join(name))?);
-        }
+    for folder in folders {
+        let mut names = names(folder)?;
+        names.sort();
+        found.extend(names.into_iter().map(|name| folder.join(name)).filter(|path| place_of(path).is_some()));
     }
-    found.retain(|path| place_of(path).is_some());
     Ok(found)
 }
 
-fn all_below(folder: &Path) -> Result<Vec<PathBuf>, OutputError> {
-    let mut names = names(folder)?;
-    names.sort();
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+/// Tells what the journals in `folders` say of those record files that are `wanted`, by their places in the plan, each with what
+/// it says of what is converted, and where it lies.
+pub(super) fn visit(
+    folders: &[PathBuf],
+    wanted: impl Fn(usize) -> bool,
+    mut each: impl FnMut(&Path, Earlier<String>) -> Result<(), OutputError>,
+) -> Result<(), OutputError> {
+    let mut paths = all_in(folders)?;
+    paths.retain(|path| place_of(path).is_some_and(&wanted));
+    for (path, content) in paths.iter().zip(store::read_many(&paths)) {
+        let content = match content {
+            Ok(content) => content,
+            // Whoever removes them has written the manifest.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(reason) => return Err(OutputError::Unreachable { path: path.clone(), reason }),
+        };
+        let of_file = journal::read::<String>(path, &content[..])?;
+        each(path, of_file.ok_or_else(|| OutputError::Foreign(path.clone()))?)?;
+    }
+    Ok(())
 }
 
 /// Removes all journals in `out`: the head last, because entries without it say nothing.
 pub(super) fn remove_all(out: &Path) -> Result<(), OutputError> {
-    let mut paths = all_in(out)?;
+    let mut paths = all_in(&folders_in(out)?)?;
     paths.push(out.join(JOURNAL_NAME).join(HEAD_NAME));
     paths.iter().try_for_each(|path| store::remove(path).map_err(OutputError::write(path)))
 }

@@ -1,24 +1,23 @@
 //! The output folder: nothing in it but whole files of ours, and a journal as long as they are not all there.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{io, mem};
 
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use tracing::info;
 
 use super::folder::{make_folder, remove_folders, remove_if_there};
 use super::head::Head;
-use super::joint::{self, JointJournal};
-use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
-use super::manifest::{MANIFEST_NAME, WrittenFile};
+use super::joint::JointJournal;
+use super::journal::{Entry, JOURNAL_NAME, Journal};
+use super::manifest::MANIFEST_NAME;
 use super::new_file::{CommitError, NewFile, Synced};
 use super::object_journal::{self, ObjectJournal};
 use super::output_error::OutputError;
+use super::planned::PLAN_NAME;
 use super::share::Share;
 use crate::store;
 use crate::whole_file::{WholeFile, write_json};
@@ -55,7 +54,7 @@ impl Record {
 }
 
 /// What a run goes by, beside what it was told.
-enum Basis {
+pub(super) enum Basis {
     /// Nothing else.
     Alone,
     /// The journal that the worker shares with others.
@@ -82,164 +81,9 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Makes or takes the folder `out`, which must lie outside the data set, and locks it.
-    pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
-        if store::is_url(out) {
-            // Nothing can be locked there. Whoever else is at work writes the same or is found out.
-            return Ok(Self::new(
-                out,
-                Record::Objects(ObjectJournal::new(out, None)),
-                Basis::Alone,
-                String::new(),
-                Vec::new(),
-            ));
-        }
-        let mut folders = Vec::new();
-        make_folder(out, &mut folders)?;
-        let in_use = || joint::in_use(out, JOURNAL_NAME);
-        let journal = Journal::lock(out.join(JOURNAL_NAME)).and_then(|journal| journal.ok_or_else(in_use));
-        let journal = journal.inspect_err(|_| remove_folders(&folders))?;
-        Ok(Self::new(out, Record::File(journal), Basis::Alone, String::new(), folders))
-    }
-
-    /// The same for a worker: locks its own journal, and shares that of the folder. Tells all that both say of record files,
-    /// or `None` where there is a finished conversion. For `same` see [`JointJournal::join`].
-    pub(super) fn join(
-        out: &Path,
-        share: Share,
-        head: &Head,
-        same: impl Fn(&Head) -> Result<(), OutputError>,
-    ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
-        if store::is_url(out) {
-            let journal = ObjectJournal::new(out, Some(share));
-            let entries = match journal.earlier(|file| share.has(file))? {
-                Some(earlier) => match same(&earlier.head) {
-                    Ok(()) => earlier.entries,
-                    Err(error) if object_journal::is_something_done(out)? => return Err(error),
-                    Err(_) => Vec::new(),
-                },
-                None => Vec::new(),
-            };
-            journal.begin(head, &[]).map_err(OutputError::write(out))?;
-            let output = Self::new(out, Record::Objects(journal), Basis::Alone, share.owner(), Vec::new());
-            return Ok(Some((output, entries)));
-        }
-        let mut folders = Vec::new();
-        make_folder(out, &mut folders)?;
-        let joined = JointJournal::join(out, head, same).inspect_err(|_| remove_folders(&folders))?;
-        let Some((joint, Earlier { digest, mut entries, .. })) = joined else { return Ok(None) };
-        let path = out.join(share.journal());
-        let Some(mut journal) = Journal::lock(path.clone())? else {
-            return Err(OutputError::SameWorker { out: out.into(), share });
-        };
-        match journal.read::<String>()? {
-            Some(own) if own.head == digest => entries.extend(own.entries),
-            Some(_) => return Err(OutputError::Foreign(path)),
-            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
-        }
-        let output = Self::new(out, Record::File(journal), Basis::Joint(joint), share.owner(), folders);
-        // Only now, so that of two that come at once one sees the other.
-        share.refuse_other_count(out)?;
-        Ok(Some((output, entries)))
-    }
-
-    /// The same for one who goes by a plan with this digest, which is locked: a worker, or somebody who is alone. `each`
-    /// hears of every entry of its own journal and of those that nobody writes to meanwhile.
-    pub(super) fn by_plan(
-        out: &Path,
-        share: Option<Share>,
-        digest: &str,
-        mut each: impl FnMut(Entry),
-    ) -> Result<Self, OutputError> {
-        let others = match share {
-            Some(_) => vec![out.join(JOURNAL_NAME)],
-            None => Share::all_in(out)?.into_iter().map(|(_, path)| path).collect(),
-        };
-        for path in others {
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(OutputError::write(&path)(error)),
-            };
-            match journal::scan::<String>(&path, &file, &mut each)? {
-                Some(journal::Scanned { head, .. }) if head != digest => return Err(OutputError::OtherPlan(path)),
-                _ => {}
-            }
-        }
-        let (name, owner) =
-            share.map_or((JOURNAL_NAME.to_owned(), String::new()), |share| (share.journal(), share.owner()));
-        let path = out.join(&name);
-        let mut journal = Journal::lock(path.clone())?.ok_or_else(|| match share {
-            Some(share) => OutputError::SameWorker { out: out.into(), share },
-            None => joint::in_use(out, &name),
-        })?;
-        match journal.scan::<String>(each)? {
-            Some((head, _)) if head != digest => return Err(OutputError::OtherPlan(path)),
-            Some(_) => {}
-            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
-        }
-        share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
-        Ok(Self::new(out, Record::File(journal), Basis::Plan, owner, Vec::new()))
-    }
-
-    fn new(root: &Path, journal: Record, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
+    pub(super) fn new(root: &Path, journal: Record, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
         let (root, journal) = (root.into(), Arc::new(journal));
         Self { root, journal, basis, owner, committing: VecDeque::new(), failed: 0, folders }
-    }
-
-    /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
-    pub(super) fn written_before(&mut self) -> Vec<WrittenFile> {
-        let mut written = Vec::new();
-        match self.journal() {
-            Record::File(journal) => drop(journal.scan::<IgnoredAny>(|entry| written.extend(entry.file))),
-            Record::Objects(journal) => {
-                let entries = journal.earlier(|_| true).ok().flatten().map(|earlier| earlier.entries);
-                return entries.into_iter().flatten().filter_map(|entry| entry.file).collect();
-            }
-        }
-        for (_, path) in Share::all_in(&self.root).unwrap_or_default() {
-            if let Ok(file) = File::open(&path) {
-                let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
-            }
-        }
-        written
-    }
-
-    /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.
-    pub(super) fn earlier(&mut self) -> Result<Option<Earlier<Head>>, OutputError> {
-        let mut earlier = match self.journal() {
-            Record::File(journal) => journal.read::<Head>()?,
-            Record::Objects(journal) => return journal.earlier(|_| true),
-        };
-        for (_, path) in Share::all_in(&self.root)? {
-            let file = File::open(&path).map_err(OutputError::write(&path))?;
-            let Some(of_worker) = journal::read::<String>(&path, &file)? else { continue };
-            match &mut earlier {
-                Some(earlier) if earlier.digest == of_worker.head => earlier.entries.extend(of_worker.entries),
-                _ => return Err(OutputError::Foreign(path)),
-            }
-        }
-        Ok(earlier)
-    }
-
-    /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
-    /// workers' journals.
-    pub(super) fn absorb_workers<'a>(
-        &mut self,
-        entries: impl IntoIterator<Item = &'a Entry>,
-    ) -> Result<(), OutputError> {
-        let mut entries = entries.into_iter().peekable();
-        let journal = match &*self.journal {
-            Record::File(journal) => journal,
-            // They stay where they are until all of it goes.
-            Record::Objects(_) if entries.peek().is_some() => return Ok(()),
-            Record::Objects(_) => return object_journal::remove_all(&self.root),
-        };
-        let journals = Share::all_in(&self.root)?;
-        if !journals.is_empty() {
-            journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
-        }
-        journals.iter().try_for_each(|(_, path)| remove_if_there(path))
     }
 
     /// The folder.
@@ -325,6 +169,26 @@ impl Output {
         write_json(&path, value).map_err(OutputError::write(&path))
     }
 
+    /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
+    /// workers' journals.
+    pub(super) fn absorb_workers<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<(), OutputError> {
+        let mut entries = entries.into_iter().peekable();
+        let journal = match &*self.journal {
+            Record::File(journal) => journal,
+            // They stay where they are until all of it goes.
+            Record::Objects(_) if entries.peek().is_some() => return Ok(()),
+            Record::Objects(_) => return object_journal::remove_all(&self.root),
+        };
+        let journals = Share::all_in(&self.root)?;
+        if !journals.is_empty() {
+            journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
+        }
+        journals.iter().try_for_each(|(_, path)| remove_if_there(path))
+    }
+
     /// Ends the run well, with every commit settled: the journal goes, everything else stays.
     pub(super) fn finish(mut self) -> Result<(), OutputError> {
         self.folders.clear();
@@ -334,15 +198,19 @@ impl Output {
         }
     }
 
+    /// The same where workers' journals may be left.
+    pub(super) fn finish_with_workers(self) -> Result<(), OutputError> {
+        if let Record::File(_) = &*self.journal {
+            Share::all_in(&self.root)?.iter().try_for_each(|(_, journal)| remove_if_there(journal))?;
+        }
+        self.finish()
+    }
+
     /// Ends a worker's part well. Where somebody put all together meanwhile, because this worker was the second with its share,
     /// nobody else will remove what it wrote down since.
     pub(super) fn leave(&self) -> Result<(), OutputError> {
-        if !store::is_url(&self.root) {
-            return Ok(());
-        }
-        let manifest = self.path(MANIFEST_NAME.as_ref());
-        match store::is_there(&manifest).map_err(OutputError::unreachable(&manifest))? {
-            true => object_journal::remove_all(&self.root),
+        match store::is_url(&self.root) && has_manifest(&self.root)? {
+            true => leave_finished(&self.root),
             false => Ok(()),
         }
     }
@@ -387,7 +255,17 @@ impl Drop for Output {
     }
 }
 
+/// Whether there is a manifest in `out`.
+pub(super) fn has_manifest(out: &Path) -> Result<bool, OutputError> {
+    let path = out.join(MANIFEST_NAME);
+    store::is_there(&path).map_err(OutputError::unreachable(&path))
+}
+
 /// Leaves nothing beside the files of a finished conversion that somebody did not come to remove.
 pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
-    if store::is_url(out) { object_journal::remove_all(out) } else { Ok(()) }
+    if !store::is_url(out) {
+        return Ok(());
+    }
+    object_journal::remove_all(out)?;
+    remove_if_there(&out.join(PLAN_NAME))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::content::names;
+use super::content::names_from;
 use super::journal::JOURNAL_NAME;
 use super::output_error::OutputError;
 
@@ -73,7 +73,7 @@ impl Share {
     /// The shares that have a journal in `out`, with its path, in order.
     pub(super) fn all_in(out: &Path) -> Result<Vec<(Self, PathBuf)>, OutputError> {
         let journal = |name: &OsString| Some((Self::of_journal(name)?, out.join(name)));
-        let mut journals: Vec<_> = names(out)?.iter().filter_map(journal).collect();
+        let mut journals: Vec<_> = names_from(out, JOURNAL_NAME)?.iter().filter_map(journal).collect();
         journals.sort();
         Ok(journals)
     }

@@ -1,12 +1,15 @@
 //! What a run did, for people and for machines.
 
 use std::borrow::Cow;
+use std::path::Path;
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::Share;
 use super::manifest::WrittenFile;
-use crate::model::Architecture;
+use crate::engine::FeatureExtractor;
+use crate::model::{Architecture, Weights};
 
 /// What is in record files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,6 +69,32 @@ pub struct Summary {
     pub report: Option<String>,
     /// Which worker this was, of how many; `None` for a run that did everything.
     pub worker: Option<Share>,
+}
+
+impl Summary {
+    /// That of a run into `out` which has done nothing yet.
+    pub(super) fn begin(engine: &dyn FeatureExtractor, weights: &Weights, out: &Path) -> Self {
+        Self {
+            totals: Totals::new(0, []),
+            resumed: 0,
+            seconds: 0.0,
+            images_per_second: 0.0,
+            engine: engine.name().into(),
+            isa: engine.isa().map(Into::into),
+            device: engine.device(),
+            model: weights.metadata().architecture,
+            feature_shape: Vec::new(),
+            out: out.to_string_lossy().into_owned(),
+            report: None,
+            worker: None,
+        }
+    }
+
+    /// The same of one that began at `start` and came to `totals`, some of whose images an earlier run had done.
+    pub(super) fn end(self, start: Instant, totals: Totals, resumed: usize) -> Self {
+        let seconds = start.elapsed().as_secs_f64();
+        Self { totals, resumed, seconds, images_per_second: (totals.images - resumed) as f64 / seconds, ..self }
+    }
 }
 
 /// What was put together from the work of several workers.

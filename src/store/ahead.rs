@@ -47,8 +47,8 @@ impl ReadAhead {
             if state.next > place && !has_room {
                 break;
             }
-            let fetching =
-                locate(url).map(|(store, key)| runtime().spawn(async move { fetch(&store, &key, bytes).await }));
+            let fetching = locate(url)
+                .and_then(|(store, key)| Ok(runtime()?.spawn(async move { fetch(&store, &key, bytes).await })));
             let next = state.next;
             state.begun.insert(next, (bytes, fetching));
             state.bytes += bytes;
@@ -59,7 +59,7 @@ impl ReadAhead {
         };
         state.bytes -= bytes;
         drop(state);
-        runtime().block_on(fetching?).unwrap_or_else(|error| Err(error.into()))
+        runtime()?.block_on(fetching?).unwrap_or_else(|error| Err(error.into()))
     }
 }
 

@@ -22,7 +22,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-pub(crate) use remote::{ReadAhead, below, head, is_transient, list, put, put_new, read_many, remove, upload};
+pub(crate) use remote::{
+    ReadAhead, below, head, is_transient, list, list_from, put, put_new, read_many, read_piece, remove, upload,
+    upload_new,
+};
 
 /// What a URL may begin with, and whether such stores can be written to.
 const SCHEMES: [(&str, bool); 9] = [

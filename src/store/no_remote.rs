@@ -26,11 +26,19 @@ pub(super) fn read(_: &Path) -> io::Result<Vec<u8>> {
     missing()
 }
 
-pub(crate) fn read_many(paths: &[PathBuf]) -> Vec<io::Result<Vec<u8>>> {
-    paths.iter().map(|_| missing()).collect()
+pub(crate) fn read_piece(_: &Path, _: u64, _: usize) -> io::Result<Vec<u8>> {
+    missing()
+}
+
+pub(crate) fn read_many(paths: &[PathBuf]) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    paths.iter().map(|_| missing())
 }
 
 pub(crate) fn list(_: &Path) -> io::Result<Vec<Item>> {
+    missing()
+}
+
+pub(crate) fn list_from(_: &Path, _: &str) -> io::Result<Vec<Item>> {
     missing()
 }
 
@@ -47,6 +55,10 @@ pub(crate) fn put_new(_: &Path, _: Vec<u8>) -> io::Result<bool> {
 }
 
 pub(crate) fn upload(_: &Path, _: &Path) -> io::Result<()> {
+    missing()
+}
+
+pub(crate) fn upload_new(_: &Path, _: &Path) -> io::Result<()> {
     missing()
 }
 

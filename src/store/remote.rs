@@ -42,18 +42,16 @@ const UPLOADS: usize = 3;
 const SLOWEST: u64 = 32 << 10;
 
 /// Where the client's own tasks run.
-pub(super) fn runtime() -> &'static Runtime {
-    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(THREADS).thread_name("petrec-store").enable_all();
-        builder.build().expect("the system has two threads to spare")
+pub(super) fn runtime() -> io::Result<&'static Runtime> {
+    static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
+        Builder::new_multi_thread().worker_threads(THREADS).thread_name("petrec-store").enable_all().build()
     });
-    &RUNTIME
+    RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }
 
 /// Waits for a request that moves so many bytes, and not for ever.
 fn wait<T>(bytes: u64, request: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
-    runtime().block_on(limited(bytes, request))
+    runtime()?.block_on(limited(bytes, request))
 }
 
 /// The same for those who wait elsewhere.
@@ -115,7 +113,7 @@ pub(super) fn open(url: &Path) -> io::Result<Box<dyn ReadSeek>> {
 
 pub(super) fn read(url: &Path) -> io::Result<Vec<u8>> {
     let (store, key) = locate(url)?;
-    runtime().block_on(fetch(&store, &key, 0))
+    runtime()?.block_on(fetch(&store, &key, 0))
 }
 
 /// All of an object, which was once said to have so many bytes.
@@ -126,6 +124,12 @@ pub(super) async fn fetch(store: &Store, key: &Key, bytes: u64) -> io::Result<Ve
         Err(error) if is_transient(&error) => once().await,
         outcome => outcome,
     }
+}
+
+/// So many bytes of an object from the byte `at` on.
+pub(crate) fn read_piece(url: &Path, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    let (store, key) = locate(url)?;
+    read_range(&store, &key, at..at + length as u64)
 }
 
 /// A piece of an object.
@@ -139,14 +143,19 @@ pub(super) fn read_range(store: &Store, key: &Key, range: Range<u64>) -> io::Res
 }
 
 /// Reads small objects, many at a time.
-pub(crate) fn read_many(urls: &[PathBuf]) -> Vec<io::Result<Vec<u8>>> {
+pub(crate) fn read_many(urls: &[PathBuf]) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let ahead = ReadAhead::default();
     let url = |place: usize| urls.get(place).map(|url| (url.as_path(), Some(0)));
-    (0..urls.len()).map(|place| ahead.take(place, url)).collect()
+    (0..urls.len()).map(move |place| ahead.take(place, url))
 }
 
 /// What lies directly below `folder`.
 pub(crate) fn list(folder: &Path) -> io::Result<Vec<Item>> {
+    list_from(folder, "")
+}
+
+/// The same of those whose names begin so, without asking for any other.
+pub(crate) fn list_from(folder: &Path, beginning: &str) -> io::Result<Vec<Item>> {
     let (store, key) = locate(folder)?;
     let mut items = Vec::new();
     let mut add = |page: ListResult| {
@@ -164,7 +173,8 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Item>> {
     };
     match &store.pages {
         Some(pages) => {
-            let prefix = if key.as_ref().is_empty() { None } else { Some(format!("{key}/")) };
+            let folder = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
+            let prefix = Some(folder + beginning).filter(|prefix| !prefix.is_empty());
             let mut page_token = None;
             loop {
                 let options =
@@ -179,6 +189,7 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Item>> {
         }
         None => add(wait(0, store.objects.list_with_delimiter(Some(&key)))?),
     }
+    items.retain(|item| item.name.starts_with(beginning));
     Ok(items)
 }
 
@@ -229,6 +240,18 @@ pub(crate) fn put_new(url: &Path, content: Vec<u8>) -> io::Result<bool> {
     }
 }
 
+/// Makes an object of a file unless there is one of that name. Of large files stores cannot say so in one request: of two that
+/// come at the same moment the later stays.
+pub(crate) fn upload_new(from: &Path, to: &Path) -> io::Result<()> {
+    if from.metadata()?.len() <= PART {
+        return put_new(to, fs::read(from)?).map(|_| ());
+    }
+    match head(to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => upload(from, to),
+        outcome => outcome.map(|_| ()),
+    }
+}
+
 /// Makes an object of a file, in place of one of that name; in parts where it is large.
 pub(crate) fn upload(from: &Path, to: &Path) -> io::Result<()> {
     let length = from.metadata()?.len();
@@ -263,7 +286,8 @@ fn send_parts(upload: &mut dyn MultipartUpload, mut file: File, length: u64) -> 
     // All of one length but the last, which some stores ask for.
     let part = PART.max(length.div_ceil(MOST_PARTS));
     let mut under_way: VecDeque<JoinHandle<io::Result<()>>> = VecDeque::new();
-    let settle = |task: JoinHandle<io::Result<()>>| runtime().block_on(task).unwrap_or_else(|error| Err(error.into()));
+    let runtime = runtime()?;
+    let settle = |task: JoinHandle<io::Result<()>>| runtime.block_on(task).unwrap_or_else(|error| Err(error.into()));
     let mut left = length;
     while left > 0 {
         if under_way.len() == PARTS_UNDER_WAY
@@ -280,7 +304,7 @@ fn send_parts(upload: &mut dyn MultipartUpload, mut file: File, length: u64) -> 
         left -= bytes;
         crash_point();
         let sending = upload.put_part(content.into());
-        under_way.push_back(runtime().spawn(limited(bytes, sending)));
+        under_way.push_back(runtime.spawn(limited(bytes, sending)));
     }
     under_way.into_iter().try_for_each(settle)
 }

@@ -167,7 +167,8 @@ fn has_journal(folder: &Path) -> io::Result<bool> {
         return Ok([JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()));
     }
     // A worker's journal there can outlast the others.
-    Ok(store::list(folder)?.iter().any(|item| item.name.starts_with(JOURNAL_NAME)))
+    let is_ours = |item: &store::Item| item.name.starts_with(JOURNAL_NAME) || item.name == PLAN_NAME;
+    Ok(store::list_from(folder, ".petrec-")?.iter().any(is_ours))
 }
 
 /// The manifest of `folder` and the files that it names, by their paths below it; else why it tells nothing.

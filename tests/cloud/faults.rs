@@ -11,23 +11,24 @@ use super::writing::LAYOUTS;
 /// What it is called, and what becomes of a request of this number.
 type Failure = (&'static str, fn(usize) -> Fate);
 
+pub(crate) const FATES: [Failure; 6] = [
+    ("500", |_| Fate::Status(500)),
+    ("503", |_| Fate::Status(503)),
+    ("reset", |_| Fate::Reset),
+    ("answer lost", |_| Fate::Lost),
+    ("answer cut short", |number| Fate::CutAfter(if number % 2 == 0 { 3_000 } else { 40 })),
+    ("30 % late", |_| Fate::Late(80)),
+];
+
 /// Whether the request of this number is one of so many in a hundred, the same in each run.
-fn is_one_of(percent: usize, number: usize) -> bool {
+pub(crate) fn is_one_of(percent: usize, number: usize) -> bool {
     (number.wrapping_mul(0x9e37_79b9) >> 7) % 100 < percent
 }
 
 #[test]
 fn whatever_fails_now_and_then_the_objects_are_those_of_a_local_run() {
     let Some(scene) = Scene::new() else { return };
-    let fates: [Failure; 6] = [
-        ("500", |_| Fate::Status(500)),
-        ("503", |_| Fate::Status(503)),
-        ("reset", |_| Fate::Reset),
-        ("answer lost", |_| Fate::Lost),
-        ("answer cut short", |number| Fate::CutAfter(if number % 2 == 0 { 3_000 } else { 40 })),
-        ("30 % late", |_| Fate::Late(80)),
-    ];
-    for (what, fate) in fates {
+    for (what, fate) in FATES {
         let proxy = Proxy::start(scene.server.port(), move |request| match is_one_of(30, request.number) {
             true => fate(request.number),
             false => Fate::Well,

@@ -5,11 +5,14 @@
 //! it these tests skip, and say so.
 
 mod faults;
+mod plans;
 #[path = "../common/program.rs"]
 mod program;
 mod proxy;
 mod reading;
 mod scene;
 mod server;
+#[path = "../common/steps.rs"]
+mod steps;
 mod workers;
 mod writing;

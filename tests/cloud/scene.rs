@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use super::program::program;
 use super::server::{KEY, SECRET, Server};
+use super::steps::Steps;
 
 /// Where the data set lies, in the folder of a scene and in the bucket.
 pub(crate) const PHOTOS: &str = "photos";
@@ -106,6 +107,25 @@ impl Scene {
         tree
     }
 
+    /// Has a program die at each of its steps: what comes `after` has to bring the objects below [`OUT_URL`] to what `options`
+    /// make of the data set here.
+    pub(crate) fn die_at_each_step(
+        &self,
+        (what, options): (&str, &[&str]),
+        least: u32,
+        before: &dyn Fn(),
+        dies: &dyn Fn() -> Command,
+        after: &dyn Fn(u32),
+    ) {
+        let (local, what) = (self.local(options), &format!("{what}, {options:?}"));
+        let after = &|step: u32, when: &str| {
+            after(step);
+            self.compare_and_remove(&local, when);
+        };
+        Steps { what, least, before, dies, after }.die_at_each();
+        let _ = fs::remove_dir_all(self.server.path("out"));
+    }
+
     /// The objects below [`OUT_URL`] must be these files, and no others.
     #[track_caller]
     pub(crate) fn compare(&self, local: &BTreeMap<PathBuf, Vec<u8>>, when: &str) {
@@ -167,12 +187,6 @@ pub(crate) fn refused(mut command: Command, code: i32, parts: &[&str]) -> String
         assert!(last.contains(part), "'{part}' is missing in: {last}");
     }
     last.to_owned()
-}
-
-/// Runs until the given step that changes something, and dies there; `false` where there are fewer steps.
-pub(crate) fn die_at(mut command: Command, step: u32) -> bool {
-    let status = command.env("PETREC_CRASH_AT", step.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    !status.expect("petrec starts").success()
 }
 
 fn words(output: &Output) -> String {

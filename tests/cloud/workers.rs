@@ -1,12 +1,11 @@
 //! Workers that share a conversion whose records go to a store.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS_URL, Scene, die_at, ok, refused, same, tree};
+use super::scene::{OUT_URL, Scene, ok, refused};
 use super::writing::LAYOUTS;
 
 fn finalize(scene: &Scene) {
@@ -34,42 +33,25 @@ fn workers_write_what_one_run_writes_even_two_on_the_same_share_at_once() {
 }
 
 #[test]
-fn a_worker_that_dies_at_any_step_is_started_again() {
+fn a_worker_or_finalize_that_dies_at_any_step_is_started_again() {
     let Some(scene) = Scene::new() else { return };
     for options in LAYOUTS {
-        let local = scene.local(options);
         let work = |index| scene.work_by(scene.server.port(), index, OUT_URL, options);
-        let mut step = 1;
-        while die_at(work(0), step) {
-            ok(work(1));
-            ok(work(0));
+        scene.die_at_each_step(("a worker", options), 5, &|| {}, &|| work(0), &|_| {
+            for index in [1, 0] {
+                ok(work(index));
+            }
             finalize(&scene);
-            scene.compare_and_remove(&local, &format!("{options:?}, died at step {step}"));
-            step += 1;
-        }
-        assert!(step > 5, "{options:?}: {step} steps are too few");
-        fs::remove_dir_all(scene.server.path("out")).expect("removed");
+        });
+        let worked = || drop([0, 1].map(|index| ok(work(index))));
+        let finalized = || scene.petrec(&["finalize", OUT_URL]);
+        scene.die_at_each_step(("finalize", options), 5, &worked, &finalized, &|step| {
+            if step % 2 == 0 {
+                ok(work(1));
+            }
+            finalize(&scene);
+        });
     }
-}
-
-#[test]
-fn finalize_that_dies_at_any_step_is_run_again() {
-    let Some(scene) = Scene::new() else { return };
-    let options = LAYOUTS[0];
-    let local = scene.local(options);
-    let work = || [0, 1].map(|index| ok(scene.work_by(scene.server.port(), index, OUT_URL, options)));
-    work();
-    let mut step = 1;
-    while die_at(scene.petrec(&["finalize", OUT_URL]), step) {
-        if step % 2 == 0 {
-            ok(scene.work_by(scene.server.port(), 1, OUT_URL, options));
-        }
-        finalize(&scene);
-        scene.compare_and_remove(&local, &format!("died at step {step}"));
-        work();
-        step += 1;
-    }
-    assert!(step > 5, "{step} steps are too few");
 }
 
 #[test]
@@ -127,26 +109,4 @@ fn a_second_worker_that_comes_to_its_end_after_finalize_leaves_nothing() {
 
     assert!(late.wait().expect("it ends").success());
     scene.compare_and_remove(&local, "after both");
-}
-
-#[test]
-fn a_plan_tells_workers_of_photos_in_a_store_and_lies_in_a_folder() {
-    let Some(scene) = Scene::new() else { return };
-    let options = LAYOUTS[0];
-    let plan = |out: &str| {
-        scene.petrec(&[&["plan", "--quiet", "--model", "efficientnet-lite0", PHOTOS_URL, out], options].concat())
-    };
-
-    ok(plan("out"));
-    for index in ["1", "0"] {
-        ok(scene.petrec(&["convert", "--quiet", "--plan", "out", "--shard-index", index, "--shard-count", "2"]));
-    }
-    ok(scene.petrec(&["finalize", "out"]));
-    let mut ours = tree(&scene.path("out"));
-    ours.remove(Path::new("report.html"));
-    same(&ours, &scene.local_of_url(options), "by a plan");
-
-    let refused = plan(OUT_URL).output().expect("petrec starts");
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("a plan needs a folder"), "{refused:?}");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, die_at, ok, refused, repository};
+use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, refused, repository};
 
 /// Small records in files, and a file for each image.
 pub(crate) const LAYOUTS: [&[&str]; 2] =
@@ -56,15 +56,10 @@ fn a_large_record_file_is_uploaded_in_parts() {
 fn a_run_that_dies_at_any_step_is_gone_on_with() {
     let Some(scene) = Scene::new() else { return };
     for options in LAYOUTS {
-        let local = scene.local(options);
-        let mut step = 1;
-        while die_at(scene.convert(PHOTOS, OUT_URL, options), step) {
-            ok(scene.convert(PHOTOS, OUT_URL, options));
-            scene.compare_and_remove(&local, &format!("{options:?}, died at step {step}"));
-            step += 1;
-        }
-        assert!(step > 10, "{options:?}: {step} steps are too few");
-        scene.compare_and_remove(&local, "undisturbed");
+        let convert = || scene.convert(PHOTOS, OUT_URL, options);
+        scene.die_at_each_step(("a run", options), 10, &|| {}, &convert, &|_| drop(ok(convert())));
+        ok(convert());
+        scene.compare_and_remove(&scene.local(options), "undisturbed");
     }
 }
 
@@ -72,21 +67,12 @@ fn a_run_that_dies_at_any_step_is_gone_on_with() {
 fn a_repair_that_dies_at_any_step_is_gone_on_with() {
     let Some(scene) = Scene::new() else { return };
     let options = LAYOUTS[0];
-    let local = scene.local(options);
+    let convert = || scene.convert(PHOTOS, OUT_URL, options);
     let damage = || {
-        ok(scene.convert(PHOTOS, OUT_URL, options));
+        ok(convert());
         fs::remove_file(scene.server.path("out/photos-00001-of-00004.tfrecord")).expect("there");
     };
-    damage();
-    let mut step = 1;
-    while die_at(scene.convert(PHOTOS, OUT_URL, options), step) {
-        ok(scene.convert(PHOTOS, OUT_URL, options));
-        scene.compare_and_remove(&local, &format!("died at step {step}"));
-        damage();
-        step += 1;
-    }
-    assert!(step > 5, "{step} steps are too few");
-    scene.compare_and_remove(&local, "repaired");
+    scene.die_at_each_step(("a repair", options), 5, &damage, &convert, &|_| drop(ok(convert())));
 }
 
 #[test]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ DEADLINE = 120.0
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(bucket: pathlib.Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two nodes of one processor each, on which petrec takes its time."""
     os.environ["PETREC_ISA"] = "portable"
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -84,7 +85,7 @@ exec "{petrec}" "$@"
     return str(program)
 
 
-def workers(out: pathlib.Path) -> list[tuple[psutil.Process, psutil.Process]]:
+def workers(out: pathlib.Path | str) -> list[tuple[psutil.Process, psutil.Process]]:
     """The petrec programs that convert into `out`, each with the process of Ray that started it."""
     found = []
     for process in psutil.process_iter():
@@ -97,12 +98,12 @@ def workers(out: pathlib.Path) -> list[tuple[psutil.Process, psutil.Process]]:
     return found
 
 
-def in_mid_run(out: pathlib.Path) -> list[tuple[psutil.Process, psutil.Process]]:
-    """Waits until two programs are at work and record files are there, but not all."""
+def in_mid_run(out: pathlib.Path, url: str | None = None) -> list[tuple[psutil.Process, psutil.Process]]:
+    """Waits until two programs are at work and record files are there, but not all. `url` is how they know the folder."""
     begun = time.monotonic()
     while time.monotonic() < begun + DEADLINE:
         written = len(list(out.glob("*.tfrecord")))
-        found = workers(out)
+        found = workers(url or out)
         if len(found) == 2 and 2 <= written <= 8:
             return found
         time.sleep(0.01)
@@ -152,6 +153,30 @@ def test_both_nodes_work_and_write_what_one_run_writes(
     assert [(done, total) for done, total, _ in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert sum(worker["images"] for _, _, worker in told) == 15 * COPIES
     assert petrec_ray.convert(photos, out, OPTIONS, shard_count=4, petrec=in_step)["was_finished"]
+
+
+def test_photos_plan_and_records_in_a_store(
+    cluster: Cluster,
+    in_step: str,
+    photos: pathlib.Path,
+    of_one_run: dict[str, bytes],
+    bucket: pathlib.Path | None,
+) -> None:
+    if bucket is None:
+        pytest.skip("PETREC_S3_SERVER names no S3 server")
+    shutil.copytree(photos, bucket / "photos")
+
+    def kill() -> None:
+        (program, _), _ = in_mid_run(bucket / "records", "s3://bucket/records")
+        program.kill()
+
+    with Meanwhile(kill):
+        petrec_ray.convert("s3://bucket/photos", "s3://bucket/records", OPTIONS, shard_count=4, petrec=in_step)
+
+    # The report tells where the photos are, and the page is for whoever has the records at hand.
+    expected = {name: content for name, content in of_one_run.items() if name != "report.html"}
+    report = expected["petrec-report.json"].replace(os.fsencode(photos), b"s3://bucket/photos")
+    assert tree(bucket / "records") == expected | {"petrec-report.json": report}
 
 
 @pytest.mark.parametrize("victim", ["the program", "the process that started it"])

@@ -7,7 +7,7 @@ use clap::ArgGroup;
 
 use crate::cli::choices::{COMPRESSIONS, LAYOUTS, LayoutName, POOLS, WORKER_ENVS, choice, model};
 use crate::cli::files::{Listing, Policy};
-use crate::cli::place::{folder, place};
+use crate::cli::place::place;
 use crate::cli::size::parse_size;
 use crate::cli::worker_env::WorkerEnv;
 use crate::convert::{Splits, Tfds};
@@ -77,7 +77,7 @@ pub(in crate::cli) struct Convert {
     #[arg(required_unless_present = "plan", value_parser = place())]
     pub(in crate::cli) out: Option<PathBuf>,
     /// Do what 'petrec plan' planned in OUT, or what is left of it, instead of listing a data set; the plan has the options
-    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED, value_parser = folder())]
+    #[arg(long, value_name = "OUT", conflicts_with_all = PLANNED, value_parser = place())]
     pub(in crate::cli) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) recipe: Recipe,
@@ -146,8 +146,8 @@ pub(in crate::cli) struct Plan {
     /// Folder with a sub-folder of photos per class, or a URL such as s3://bucket/photos
     #[arg(value_parser = place())]
     pub(in crate::cli) dataset: PathBuf,
-    /// Folder for the plan, and later for the records: new, empty, or with the same plan, which then stays
-    #[arg(value_parser = folder())]
+    /// Folder or URL for the plan, and later for the records: new, empty, or with the same plan, which then stays
+    #[arg(value_parser = place())]
     pub(in crate::cli) out: PathBuf,
     #[command(flatten)]
     pub(in crate::cli) recipe: Recipe,

@@ -17,10 +17,10 @@ use crate::convert::earlier::{are_whole, sweep};
 use crate::convert::finalize::{Lacks, finished, refuse_foreign_records};
 use crate::convert::folder::remove_if_there;
 use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile, below};
-use crate::convert::output::Output;
-use crate::convert::share::Share;
-use crate::convert::{ConvertError, REPORT_NAME};
+use crate::convert::output::{Output, has_manifest};
+use crate::convert::{ConvertError, OutputError, REPORT_NAME};
 use crate::report::{FileReport, Report};
+use crate::store;
 use crate::whole_file::{is_temporary, sync_folder};
 
 /// What was told of no image yet.
@@ -49,13 +49,14 @@ pub(super) fn concluded_before(
     threads: NonZero<usize>,
     watch: &mut dyn FnMut(usize),
 ) -> Result<Option<Manifest>, ConvertError> {
-    if !out.join(MANIFEST_NAME).exists() {
+    if !has_manifest(out)? {
         return Ok(None);
     }
     let ours = Manifest::read(out).ok().filter(|manifest| manifest.plan == plan.header.manifest.plan);
     let whole = match ours {
-        Some(manifest) if are_whole(&manifest.files, out, threads, watch)? && out.join(REPORT_NAME).exists() => {
-            Some(manifest)
+        Some(manifest) if are_whole(&manifest.files, out, threads, watch)? => {
+            let report = out.join(REPORT_NAME);
+            store::is_there(&report).map_err(OutputError::unreachable(&report))?.then_some(manifest)
         }
         _ => None,
     };
@@ -115,10 +116,7 @@ pub(super) fn conclude(mut plan: PlanFile, output: Output, done: Done) -> Result
 /// Removes the journals and, as the last step of all, the plan.
 pub(super) fn leave(plan: PlanFile, output: Output, manifest: Manifest) -> Result<Manifest, ConvertError> {
     let out = output.root().to_path_buf();
-    for (_, journal) in Share::all_in(&out)? {
-        remove_if_there(&journal)?;
-    }
-    output.finish()?;
+    output.finish_with_workers()?;
     remove_if_there(plan.path())?;
     let _ = sync_folder(&out); // a plan that comes back after a power cut is removed by the next finalize
     Ok(manifest)

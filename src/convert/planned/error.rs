@@ -32,11 +32,14 @@ pub enum PlanFileError {
     )]
     Foreign(PathBuf),
     /// It cannot be read.
-    #[error("{}: cannot be read: {reason}; check the file's permissions", display_path(path))]
+    #[error(
+        "{}: cannot be read: {reason}; see that it is there and may be read, then run the same again",
+        display_path(path)
+    )]
     Unreadable {
         /// The plan.
         path: PathBuf,
-        /// What the system said.
+        /// What the system or the store said.
         reason: io::Error,
     },
     /// The data set's folder is gone, which would make every image one that cannot be read.

@@ -1,11 +1,10 @@
-//! A plan on disk, of which only those parts are read that are asked for.
+//! A plan, of which only those parts are read that are asked for.
 //!
 //! It is a record file: a header (JSON); a record for each record file to write, with its name and its images; where the records
 //! are not in the order of the data set, its images once more in that order; an index of 16 bytes for each of these; and a tail
 //! of a fixed length that says where the index is. So every part has its checksums, and what is cut off lacks its tail.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::codec::{Input, PlannedImage, put_bytes, put_images, put_number};
 use super::error::PlanFileError;
 use super::header::Header;
-use crate::convert::joint::{lock_alone, lock_shared};
+use super::source::Source;
 use crate::convert::manifest::{RecordDescription, below};
 use crate::convert::plan::Plan;
 use crate::convert::worker::portable;
@@ -24,7 +23,7 @@ use crate::engine::Selection;
 use crate::model::Architecture;
 use crate::store;
 use crate::tfrecord::Writer;
-use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
+use crate::tfrecord::framing::FRAMING_LEN;
 
 /// Name of the plan in the output folder. Hidden, and no pattern for record files finds it.
 pub const PLAN_NAME: &str = ".petrec-plan";
@@ -43,10 +42,9 @@ const ENTRY_LEN: usize = 16;
 /// Images in a part that tells the data set's order.
 const PER_LISTING: usize = 4096;
 
-/// A plan, open and locked.
+/// A plan, open, and locked where it lies in a folder.
 pub struct PlanFile {
-    path: PathBuf,
-    file: File,
+    source: Source,
     pub(super) header: Header,
     /// SHA-256 of the header, by which journals know the plan.
     pub(super) digest: String,
@@ -93,40 +91,43 @@ impl PlanFile {
         if share.is_some() {
             return Self::open_shared(out);
         }
-        let file = lock_alone(out, PLAN_NAME)?;
-        // It will need all of it, and had better know at once.
-        file.map(|file| Self::read(out.join(PLAN_NAME), file)?.checked()).transpose()
+        Source::alone(out)?.map(Self::checked).transpose()
     }
 
     /// The same for somebody who leaves the folder to others.
-    pub(super) fn open_shared(out: &Path) -> Result<Option<Self>, ConvertError> {
-        let file = lock_shared(out, PLAN_NAME)?;
-        Ok(file.map(|file| Self::read(out.join(PLAN_NAME), file)).transpose()?)
+    fn open_shared(out: &Path) -> Result<Option<Self>, ConvertError> {
+        Ok(Source::shared(out)?.map(Self::read).transpose()?)
     }
 
     /// The same, read to its end.
-    pub(super) fn checked(mut self) -> Result<Self, ConvertError> {
-        for part in 0..self.tail.parts {
-            self.images_in(part)?;
-        }
-        Ok(self)
+    pub(super) fn open_shared_and_checked(out: &Path) -> Result<Option<Self>, ConvertError> {
+        Source::shared(out)?.map(|source| Self::checked(source.copied()?)).transpose()
     }
 
-    fn read(path: PathBuf, file: File) -> Result<Self, PlanFileError> {
+    /// Whoever needs all of it had better know at once that it is sound.
+    fn checked(source: Source) -> Result<Self, ConvertError> {
+        let mut plan = Self::read(source)?;
+        for part in 0..plan.tail.parts {
+            plan.images_in(part)?;
+        }
+        Ok(plan)
+    }
+
+    fn read(mut source: Source) -> Result<Self, PlanFileError> {
+        let path = source.path().to_path_buf();
         let damaged = || PlanFileError::Damaged(path.clone());
         let foreign = || PlanFileError::Foreign(path.clone());
-        let length = file.metadata().map_err(PlanFileError::unreadable(&path))?.len();
-        let tail_at = length.checked_sub(TAIL_LEN as u64).ok_or_else(damaged)?;
-        let tail = numbers::<TAIL>(&read_record(&path, &file, tail_at, TAIL_LEN)?).ok_or_else(damaged)?;
+        let tail_at = source.length().checked_sub(TAIL_LEN as u64).ok_or_else(damaged)?;
+        let tail = numbers::<TAIL>(&source.record(tail_at, TAIL_LEN)?).ok_or_else(damaged)?;
         let tail = Tail::of(tail, tail_at).map_err(|is_foreign| if is_foreign { foreign() } else { damaged() })?;
 
-        let header = read_record(&path, &file, 0, tail.header_len.saturating_add(FRAMING_LEN))?;
+        let header = source.record(0, tail.header_len.saturating_add(FRAMING_LEN))?;
         let digest = crate::hex(&Sha256::digest(&header));
         let header: Header = serde_json::from_slice(&header).map_err(|_| foreign())?;
         if header.manifest.petrec != env!("CARGO_PKG_VERSION") {
             return Err(foreign());
         }
-        Ok(Self { path, file, header, digest, tail, index: (usize::MAX, Vec::new()) })
+        Ok(Self { source, header, digest, tail, index: (usize::MAX, Vec::new()) })
     }
 
     /// How many record files there are to be.
@@ -219,12 +220,12 @@ impl PlanFile {
 
     /// The error that the plan is not as it was written.
     pub(super) fn damaged(&self) -> PlanFileError {
-        PlanFileError::Damaged(self.path.clone())
+        self.source.damaged()
     }
 
     /// Where it lies.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.source.path()
     }
 
     fn sound(&self, images: Option<Vec<PlannedImage>>, count: usize) -> Result<Vec<PlannedImage>, PlanFileError> {
@@ -238,7 +239,7 @@ impl PlanFile {
         let (at, end) = (self.entry(part)?.at, self.entry(part + 1)?.at);
         let length = end.checked_sub(at).filter(|_| end <= self.tail.index_at);
         let length = length.and_then(|length| length.try_into().ok()).ok_or_else(|| self.damaged())?;
-        read_record(&self.path, &self.file, at, length)
+        self.source.record(at, length)
     }
 
     fn entry(&mut self, part: usize) -> Result<Entry, PlanFileError> {
@@ -246,7 +247,7 @@ impl PlanFile {
         if self.index.0 != record {
             let entries = (self.tail.parts + 1).saturating_sub(record * PER_RECORD).min(PER_RECORD);
             let at = self.tail.index_at + (record * (PER_RECORD * ENTRY_LEN + FRAMING_LEN)) as u64;
-            let data = read_record(&self.path, &self.file, at, entries * ENTRY_LEN + FRAMING_LEN)?;
+            let data = self.source.record(at, entries * ENTRY_LEN + FRAMING_LEN)?;
             let entry = |bytes: &[u8]| numbers(bytes).map(|[at, images_before]| Entry { at, images_before });
             let entries = data.chunks(ENTRY_LEN).map(entry).collect::<Option<_>>();
             self.index = (record, entries.ok_or_else(|| self.damaged())?);
@@ -282,20 +283,6 @@ fn index_len(parts: u64) -> Option<u64> {
     let entries = parts.checked_add(1)?;
     let framing = entries.div_ceil(PER_RECORD as u64).checked_mul(FRAMING_LEN as u64)?;
     entries.checked_mul(ENTRY_LEN as u64)?.checked_add(framing)
-}
-
-/// The one place where a plan is read: the data of the record of `length` bytes, framing included, at the byte `at`.
-fn read_record(path: &Path, file: &File, at: u64, length: usize) -> Result<Vec<u8>, PlanFileError> {
-    let damaged = || PlanFileError::Damaged(path.into());
-    let mut file = file;
-    let mut bytes = Vec::new();
-    let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.take(length as u64).read_to_end(&mut bytes));
-    read.map_err(PlanFileError::unreadable(path))?;
-    let data_len = length.checked_sub(FRAMING_LEN).filter(|_| bytes.len() == length).ok_or_else(damaged)?;
-    let footer = bytes.split_off(HEADER_LEN + data_len);
-    let data = bytes.split_off(HEADER_LEN);
-    let is_whole = bytes == framing::header(data_len as u64) && footer == framing::footer(&data);
-    if is_whole { Ok(data) } else { Err(damaged()) }
 }
 
 /// So many little-endian numbers, and nothing else.

@@ -13,6 +13,7 @@ mod file;
 mod header;
 mod lot;
 mod run;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +34,7 @@ use super::earlier::clear;
 use super::folder::{make_folder, refuse_inside, remove_folders};
 use super::joint::lock_alone;
 use super::manifest::{Manifest, RecordDescription};
-use super::output::Output;
+use super::output::{Output, leave_finished};
 use super::output_error::OutputError;
 use super::preview::{PlannedClass, PlannedSplit};
 use super::worker::portable;
@@ -41,6 +42,7 @@ use super::{ConvertError, Draft, Options, Start};
 use crate::dataset::Dataset;
 use crate::model::{Architecture, Weights};
 use crate::paths::path_of;
+use crate::store;
 use crate::whole_file::{SyncedFile, WholeFile};
 use header::Header;
 
@@ -101,7 +103,8 @@ pub fn plan(
 
     let path = out.join(PLAN_NAME);
     let plan = (out_held != Content::Manifest).then(|| path.to_string_lossy().into_owned());
-    let plan_bytes = plan.is_some().then(|| path.metadata().map_err(OutputError::write(&path))).transpose()?;
+    let plan_bytes =
+        plan.is_some().then(|| store::metadata(&path).map_err(OutputError::unreachable(&path))).transpose()?;
     let class = |(label, name): (usize, &String)| PlannedClass { name: name.clone(), label, images: 0 };
     let mut classes: Vec<_> = dataset.classes.iter().enumerate().map(class).collect();
     dataset.images.iter().filter_map(|image| image.label).for_each(|label| classes[label].images += 1);
@@ -122,7 +125,7 @@ pub fn plan(
         out: out.to_string_lossy().into_owned(),
         out_held,
         plan,
-        plan_bytes: plan_bytes.map(|metadata| metadata.len()),
+        plan_bytes: plan_bytes.map(|metadata| metadata.bytes),
     })
 }
 
@@ -159,7 +162,7 @@ fn put(
                 held = Some(Content::Nothing);
             }
             Content::Plan => {
-                match PlanFile::open_shared(out).and_then(|plan| plan.map(PlanFile::checked).transpose()) {
+                match PlanFile::open_shared_and_checked(out) {
                     Ok(Some(plan)) => {
                         refuse("a plan", plan.header.difference(header))?;
                         return Ok(held.unwrap_or(Content::Plan));
@@ -178,6 +181,7 @@ fn put(
                     "a finished conversion",
                     then.plan.difference(&header.manifest.plan, || "other images".to_owned()),
                 )?;
+                leave_finished(out)?;
                 return Ok(Content::Manifest);
             }
             Content::Journal => {

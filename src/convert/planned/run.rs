@@ -13,8 +13,8 @@ use super::lot::Lot;
 use crate::convert::conclude::write_companions;
 use crate::convert::content::Content;
 use crate::convert::earlier::{Entries, are_whole, sweep};
-use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
-use crate::convert::output::Output;
+use crate::convert::manifest::{Manifest, WrittenFile};
+use crate::convert::output::{Output, has_manifest};
 use crate::convert::record_files::{Form, RecordFiles};
 use crate::convert::share::Share;
 use crate::convert::summary::{Summary, Totals};
@@ -22,6 +22,7 @@ use crate::convert::worker::Worker;
 use crate::convert::{ConvertError, Options, OutputError, REPORT_NAME, Watch, convert_images};
 use crate::engine::FeatureExtractor;
 use crate::model::Weights;
+use crate::store;
 use crate::whole_file::is_temporary_of;
 
 /// How a run that follows a plan does so; the bytes do not depend on it.
@@ -52,9 +53,9 @@ pub fn convert_planned(
     plan.header.refuse_other_weights(out, weights)?;
     let options = plan.header.options(threads, read_back);
     let options = options.ok_or_else(|| PlanFileError::Foreign(plan.path().into()))?;
-    let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
+    let summary = Summary::begin(engine.as_ref(), weights, out);
 
-    if share.is_some() && out.join(MANIFEST_NAME).exists() {
+    if share.is_some() && has_manifest(out)? {
         // Finished but for the plan, which finalize removes; or something was lost since, and is made again.
         match finished_before(out, running) {
             Err(ConvertError::Output(OutputError::NeedsRepair(_))) => {}
@@ -85,32 +86,28 @@ pub fn convert_planned(
     let workers = engine.workers(threads.get()).clamp(1, (images - resumed).max(1));
     let mut engines = engine.forks(workers);
     let following = Following { share, out, weights, options: &options, planned };
-    following.run(&mut plan, &mut output, &mut done, &mut engines, watch)?;
+    if let Err(error) = following.run(&mut plan, &mut output, &mut done, &mut engines, watch) {
+        // Where nothing is locked, others may have completed it meanwhile, so that the plan is gone.
+        if !(share.is_some() && store::is_url(out) && has_manifest(out)?) {
+            return Err(error);
+        }
+        output.leave()?;
+        return finished_before(out, running);
+    }
     drop(engines);
 
     let record = plan.header.manifest.record.clone();
     let (totals, report) = match share {
-        Some(_) => (Totals::new(images, done.written()), None),
+        Some(_) => {
+            output.leave()?;
+            (Totals::new(images, done.written()), None)
+        }
         None => {
             let manifest = conclude(plan, output, done)?;
             (Totals::new(images, &manifest.files), Some(out.join(REPORT_NAME).to_string_lossy().into_owned()))
         }
     };
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(Summary {
-        totals,
-        resumed,
-        seconds,
-        images_per_second: (images - resumed) as f64 / seconds,
-        engine: engine_name.into(),
-        isa: isa.map(Into::into),
-        device,
-        model: weights.metadata().architecture,
-        feature_shape: record.shape,
-        out: out.to_string_lossy().into_owned(),
-        report,
-        worker: share,
-    })
+    Ok(Summary { feature_shape: record.shape, report, worker: share, ..summary.end(start, totals, resumed) })
 }
 
 /// Everything about a run that stays the same from lot to lot.

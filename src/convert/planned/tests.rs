@@ -76,7 +76,7 @@ fn planned(dataset: &Dataset, options: &Options, out: &Path) -> Told {
 }
 
 fn open(out: &Path) -> Result<PlanFile, ConvertError> {
-    PlanFile::open_shared(out)?.expect("there is one").checked()
+    Ok(PlanFile::open_shared_and_checked(out)?.expect("there is one"))
 }
 
 #[test]
