@@ -23,7 +23,7 @@ def petrec() -> str:
 
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path | None]:
-    """The folder behind s3://bucket, which every process that starts from now on knows. None without PETREC_S3_SERVER."""
+    """The folder behind s3://bucket, known to all processes that start from now on. None without PETREC_S3_SERVER."""
     program = os.environ.get("PETREC_S3_SERVER")
     if program is None:
         yield None

@@ -1,7 +1,7 @@
 """petrec on a Ray cluster: `petrec plan`, one Ray task for each share of it, then `petrec finalize`.
 
-The work is done by the `petrec` program, which every node must have; the data set and the records are on storage that all
-nodes share, or in an object store. What comes out is byte for byte what a single `petrec convert` writes.
+The work is done by the `petrec` program, which every node must have; the data set and the records are on storage that
+all nodes share, or in an object store. What comes out is byte for byte what a single `petrec convert` writes.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def convert(
     The data set is listed once, as the first task, with `options`: those of `petrec plan`. Then there are `shard_count`
     tasks, each with `num_cpus` and `num_gpus`, and with `worker_options`: those of `petrec convert --plan`. Both go
     without `--threads` (which is `num_cpus`), `--quiet` and `--json`. A task that fails, or whose node does, is started
-    again up to `max_retries` times and goes on with what is there; wrong usage is not tried again. Folders may be URLs, of
-    which every node's environment has the credentials. `progress` is called
+    again up to `max_retries` times and goes on with what is there; wrong usage is not tried again. `progress` is called
     whenever a worker has ended: with how many have, how many there are, and the summary of that one. A conversion that
-    was interrupted is finished by the same call.
+    was interrupted is finished by the same call. Both places may be URLs, of which every node's environment has the
+    credentials.
 
     Raises PetrecError with petrec's own line, and what Ray raises where it is its nodes that failed too often.
     """

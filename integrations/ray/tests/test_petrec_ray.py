@@ -99,7 +99,7 @@ def workers(out: pathlib.Path | str) -> list[tuple[psutil.Process, psutil.Proces
 
 
 def in_mid_run(out: pathlib.Path, url: str | None = None) -> list[tuple[psutil.Process, psutil.Process]]:
-    """Waits until two programs are at work and record files are there, but not all. `url` is how they know the folder."""
+    """Waits until two programs are at work and record files are there, but not all. They know the folder by `url`."""
     begun = time.monotonic()
     while time.monotonic() < begun + DEADLINE:
         written = len(list(out.glob("*.tfrecord")))
@@ -164,18 +164,19 @@ def test_photos_plan_and_records_in_a_store(
 ) -> None:
     if bucket is None:
         pytest.skip("PETREC_S3_SERVER names no S3 server")
-    shutil.copytree(photos, bucket / "photos")
+    shutil.copytree(photos, bucket / photos.name)
+    dataset = f"s3://bucket/{photos.name}"
 
     def kill() -> None:
         (program, _), _ = in_mid_run(bucket / "records", "s3://bucket/records")
         program.kill()
 
     with Meanwhile(kill):
-        petrec_ray.convert("s3://bucket/photos", "s3://bucket/records", OPTIONS, shard_count=4, petrec=in_step)
+        petrec_ray.convert(dataset, "s3://bucket/records", OPTIONS, shard_count=4, petrec=in_step)
 
     # The report tells where the photos are, and the page is for whoever has the records at hand.
     expected = {name: content for name, content in of_one_run.items() if name != "report.html"}
-    report = expected["petrec-report.json"].replace(os.fsencode(photos), b"s3://bucket/photos")
+    report = expected["petrec-report.json"].replace(os.fsencode(photos), dataset.encode())
     assert tree(bucket / "records") == expected | {"petrec-report.json": report}
 
 
