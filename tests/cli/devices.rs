@@ -65,6 +65,7 @@ mod on_a_device {
 
     use super::*;
     use crate::device::device;
+    use crate::places::repository;
     use crate::{data_set, petrec, photos, records};
 
     /// The engines' features differ by 2.4e-6; see `tests/gpu.rs`.
@@ -138,6 +139,40 @@ mod on_a_device {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert!(has_room(64) || run.stderr.contains("fails with batches of 64"), "{}", run.stderr);
         assert!(has_room(64) || run.stderr.contains("trying 32"), "{}", run.stderr);
+    }
+
+    /// A device that is destroyed under Burn's feet, as by a driver's reset.
+    #[test]
+    fn what_was_done_before_the_device_was_lost_stays_and_another_engine_goes_on() {
+        let Some(device) = device() else { return };
+        let index = device.index.to_string();
+        let (cache, of_processor) = (temporary(), temporary());
+        let photos = repository("examples/photos");
+        let of_five = ["--pool", "avg", "--shards", "5"];
+        convert_on_gpu(cache.path(), &photos, of_processor.path(), &["--backend", "cpu"], &of_five).ok();
+        for at in [1, 3, 7] {
+            let out = temporary();
+            let mut command = program();
+            command.env("PETREC_LOSE_DEVICE_AT", at.to_string()).env("XDG_RUNTIME_DIR", cache.path());
+            command.env("XDG_CACHE_HOME", cache.path()).env("LOCALAPPDATA", cache.path()).args(["--backend", "wgpu"]);
+            command
+                .args(["--device", &index, "--batch", "1", "convert", "--model", "efficientnet-lite0"])
+                .args(of_five);
+            let lost = Run::of(command.arg(&photos).arg(out.path()));
+
+            lost.refused(1, &[&device.name, "failed: the device was lost", "--backend cpu"]);
+            let left = names(out.path());
+            let done = left.iter().filter(|name| name.ends_with(".tfrecord")).count();
+            assert!(left.iter().all(|name| !name.ends_with(".partial")), "{left:?}");
+            assert_eq!(left.iter().any(|name| name == ".petrec-journal"), done > 0, "{left:?}");
+            assert!(if at > 5 { (1..5).contains(&done) } else { done == 0 }, "{at}: {left:?}");
+
+            let on = convert_on_gpu(cache.path(), &photos, out.path(), &["--backend", "cpu"], &of_five).ok();
+
+            assert_eq!(on.stdout.contains("were converted by an earlier run"), done > 0, "{}", on.stdout);
+            assert_eq!(names(out.path()), names(of_processor.path()));
+            petrec(["verify".as_ref(), out.path().as_os_str()]).ok();
+        }
     }
 
     #[test]

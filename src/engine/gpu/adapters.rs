@@ -32,11 +32,18 @@ pub(super) fn api_names() -> String {
     APIS.iter().map(|api| api.name).collect::<Vec<_>>().join(" and ")
 }
 
+/// A device as Burn has it, and as wgpu has it beneath.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) device: Device,
+    pub(super) beneath: wgpu::Device,
+}
+
 /// The devices that are open: Burn opens each once per process. The lock also keeps instances from coming and going on two
 /// threads at a time, which crashes Vulkan's loader.
-static OPEN: LazyLock<Mutex<HashMap<usize, Device>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<HashMap<usize, Opened>>> = LazyLock::new(Mutex::default);
 
-fn open_devices() -> MutexGuard<'static, HashMap<usize, Device>> {
+fn open_devices() -> MutexGuard<'static, HashMap<usize, Opened>> {
     // Only whole entries are ever put in.
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -87,7 +94,7 @@ fn kind(kind: wgpu::DeviceType) -> AdapterKind {
 }
 
 /// Burn's device on `adapter`; the message of the graphics API where there is none.
-pub(super) fn open(adapter: &Adapter) -> Result<Device, String> {
+pub(super) fn open(adapter: &Adapter) -> Result<Opened, String> {
     let nth = adapter.nth_of_kind;
     let kind = match adapter.kind {
         AdapterKind::Discrete => DeviceKind::DiscreteGpu(nth),
@@ -99,13 +106,14 @@ pub(super) fn open(adapter: &Adapter) -> Result<Device, String> {
     let api = APIS.iter().find(|api| api.name == adapter.api).ok_or("its graphics API is not one of this system")?;
 
     let mut devices = open_devices();
-    if let Some(device) = devices.get(&adapter.index) {
+    if let Some(opened) = devices.get(&adapter.index) {
         // What an earlier network had on it is not given back by itself.
-        device.memory_cleanup();
-        return Ok(device.clone());
+        opened.device.memory_cleanup();
+        return Ok(opened.clone());
     }
-    let device = Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init();
-    let device = device.map_err(|error| error.to_string())?;
-    devices.insert(adapter.index, device.clone());
-    Ok(device)
+    let opened = Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init_with_setup();
+    let (device, setup) = opened.map_err(|error| error.to_string())?;
+    let opened = Opened { device, beneath: setup.device };
+    devices.insert(adapter.index, opened.clone());
+    Ok(opened)
 }

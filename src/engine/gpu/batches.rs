@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tracing::debug;
+
 use crate::silence;
 
 /// How long a picture waits for others to fill its batch. Workers that are still decoding bring the next one sooner; they
@@ -109,6 +111,7 @@ impl Shared {
 
     /// Tells everybody who waits, and everybody who will, that the device is of no use any more.
     fn fail(&self, requests: Vec<Request>, problem: &str) {
+        debug!(problem, "the device failed");
         let mut state = self.lock();
         state.failure = Some(problem.to_owned());
         for request in requests.into_iter().chain(state.queue.drain(..)) {

@@ -9,8 +9,9 @@ use futures_lite::future::{block_on, poll_once};
 
 use super::super::device::Adapter;
 use super::super::{EngineError, FeatureBatch, FeatureExtractor, ImageBatch, Precision, burn};
-use super::adapters::open;
+use super::adapters::{Opened, open};
 use super::batches::{Client, Runner, Sizes};
+use super::loss::Loss;
 use crate::model::{self, Weights};
 
 const NAME: &str = "wgpu";
@@ -49,11 +50,12 @@ impl GpuExtractor {
 
         let (weights, its) = (weights.clone(), adapter.clone());
         let client = Client::start(sizes, move || {
-            let place = burn::Place { device: open(&its)?, precision: dtype(precision) };
+            let Opened { device, beneath } = open(&its)?;
+            let place = burn::Place { device, precision: dtype(precision) };
             if !place.device.supports_dtype(place.precision) {
                 return Err(format!("it does not compute in {}: leave out --precision", precision.name()));
             }
-            Ok(OnDevice(burn::Network::new(&weights, place)))
+            Ok(OnDevice { network: burn::Network::new(&weights, place), loss: Loss::of(beneath) })
         });
         let client = client.map_err(|problem| failed(&adapter, &problem))?;
         Ok(Self { adapter, precision, sizes, side, shape, client })
@@ -95,16 +97,23 @@ fn dtype(precision: Precision) -> FloatDType {
 }
 
 fn failed(adapter: &Adapter, problem: &str) -> EngineError {
-    EngineError::Device { device: adapter.to_string(), problem: root_cause(problem).to_owned() }
+    EngineError::Device { device: adapter.to_string(), problem: root_cause(problem) }
 }
 
 /// What is at the bottom of the pile of causes, headings and skipped kernels that Burn makes of an error.
-fn root_cause(problem: &str) -> &str {
+fn root_cause(problem: &str) -> String {
     let says_something = |line: &&str| {
-        let noise = ["Caused by:", "Asked at:", "No backtrace available", "skipped `", "("];
+        let noise = ["Caused by:", "Asked at:", "Backtrace:", "No backtrace available", "skipped `", "("];
         !line.is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
     };
-    problem.lines().map(str::trim).rfind(says_something).unwrap_or("the driver does not say why")
+    let cause = problem.lines().map(str::trim).rfind(says_something).unwrap_or("the driver does not say why");
+    // CubeCL's word for a device that wgpu has lost; below it are wgpu's name for the case and what the driver said.
+    if problem.contains("device is poisoned") {
+        let said = cause.split_once(':').map_or("", |(_, said)| said.trim());
+        let colon = if said.is_empty() { "" } else { ": " };
+        return format!("the device was lost{colon}{said}");
+    }
+    cause.to_owned()
 }
 
 /// Pictures in a batch: as many as there is room for, up to 32, where the largest map must fit into a buffer. One where the
@@ -154,7 +163,10 @@ impl FeatureExtractor for GpuExtractor {
 }
 
 /// The network as the device's thread has it.
-struct OnDevice(burn::Network);
+struct OnDevice {
+    network: burn::Network,
+    loss: Loss,
+}
 
 type Read = Result<TensorData, String>;
 
@@ -162,7 +174,8 @@ impl Runner for OnDevice {
     type Running = Result<Read, Pin<Box<dyn Future<Output = Read>>>>;
 
     fn start(&mut self, pictures: Vec<f32>) -> Result<Self::Running, String> {
-        let features = self.0.features(pictures);
+        self.loss.point();
+        let features = self.network.features(pictures);
         let read = async { features.into_data_async().await.map_err(|error| error.to_string()) };
         let mut read: Pin<Box<dyn Future<Output = Read>>> = Box::pin(read);
         // A future does nothing before it is polled: this queues the read behind the kernels.
@@ -209,5 +222,12 @@ mod tests {
         assert_eq!(root_cause(pile), "can't allocate buffer of size: 308281344");
         assert_eq!(root_cause("wgpu error: Out of Memory"), "wgpu error: Out of Memory");
         assert_eq!(root_cause("\nCaused by:\n"), "the driver does not say why");
+        let lost = |said| {
+            root_cause(&format!(
+                "The device is poisoned\nCaused by:\n  Unknown: {said}\nBacktrace:\nNo backtrace available"
+            ))
+        };
+        assert_eq!(lost(""), "the device was lost");
+        assert_eq!(lost("reset by the driver"), "the device was lost: reset by the driver");
     }
 }

@@ -7,6 +7,7 @@
 mod adapters;
 mod batches;
 mod extractor;
+mod loss;
 mod remembered;
 mod self_check;
 
