@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Outcome;
 use super::args::{Devices, Global};
+use super::{Outcome, say_note};
 use crate::dataset::one_line;
 use crate::engine::{self, Adapter, Precision};
 use crate::model::{Weights, seeded_b0};
@@ -58,8 +58,11 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
     let auto = engine::best_hardware(&adapters).map(|adapter| adapter.index);
     let precision = global.precision.unwrap_or_default();
     let is_wanted = |adapter: &Adapter| global.device.as_ref().is_none_or(|wanted| wanted.is(adapter));
-    let adapters =
-        adapters.into_iter().filter(is_wanted).map(|adapter| Tried::new(adapter, &weights, precision)).collect();
+    let adapters = adapters
+        .into_iter()
+        .filter(is_wanted)
+        .map(|adapter| Tried::new(adapter, &weights, precision, global))
+        .collect();
     let list = List { processor, adapters, auto };
 
     let mut out = io::stdout().lock();
@@ -73,7 +76,13 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
 }
 
 impl Tried {
-    fn new(adapter: Adapter, weights: &Weights, precision: Precision) -> Self {
+    fn new(adapter: Adapter, weights: &Weights, precision: Precision, global: &Global) -> Self {
+        if cfg!(feature = "autotune") {
+            say_note(
+                &format!("trying which kernels are the fastest on {adapter}: the first time that can take minutes"),
+                global,
+            );
+        }
         let mut tried = Self { adapter, checks: Vec::new(), problem: None };
         if let Err(problem) = tried.check(weights, precision) {
             tried.problem = Some(problem);

@@ -24,6 +24,7 @@ mod output;
 mod output_error;
 mod page;
 mod plan;
+mod plan_error;
 mod planned;
 mod preview;
 mod record_files;
@@ -49,7 +50,8 @@ pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDesc
 pub use options::{Options, Part, Start, Target, Watch};
 pub use output_error::OutputError;
 pub(crate) use page::{PAGE_NAME, put_page, sweep_page};
-pub use plan::{Layout, Order, PlanError};
+pub use plan::{Layout, Order};
+pub use plan_error::PlanError;
 pub use planned::{How, PLAN_NAME, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
 pub use preview::{Estimate, PlannedClass, PlannedRecords, PlannedSplit, Preview, preview};
 pub use share::{Share, ShareError};

@@ -6,6 +6,7 @@
 //! `feature.proto`.
 
 mod compression;
+mod damage;
 mod example;
 pub mod framing;
 mod index;
@@ -15,11 +16,12 @@ mod scan;
 mod writer;
 
 pub use compression::{Compression, Compressor, open, stretches};
+pub use damage::{Damage, MAX_EXAMPLE_LEN, ReadError};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 pub use index::Index;
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;
 pub use proto::Example;
-pub use reader::{Damage, MAX_EXAMPLE_LEN, ReadError, Reader};
+pub use reader::Reader;
 pub use scan::{Scanner, Stretch};
 pub use writer::Writer;

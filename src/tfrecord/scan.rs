@@ -2,8 +2,9 @@
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use super::damage::{Damage, ReadError};
 use super::framing::{self, FRAMING_LEN, HEADER_LEN};
-use super::reader::{Damage, ReadError, Reader};
+use super::reader::Reader;
 
 /// Bytes that are searched at a time.
 const CHUNK: usize = 1 << 20;

@@ -21,10 +21,13 @@ mod probe;
 #[path = "../common/program.rs"]
 mod program;
 mod progress;
+mod refused_plans;
 mod report;
 mod resume;
+mod schedulers;
 #[path = "../common/shared.rs"]
 mod shared;
+mod signals;
 mod splits;
 mod surroundings;
 mod validate;

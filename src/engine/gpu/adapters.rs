@@ -9,6 +9,7 @@ use futures_lite::future::block_on;
 use tracing::debug;
 
 use super::super::device::{Adapter, AdapterKind};
+use super::tuning;
 
 /// A graphics API as wgpu names it, as Burn names it, and as people do.
 struct Api {
@@ -111,6 +112,7 @@ pub(super) fn open(adapter: &Adapter) -> Result<Opened, String> {
         opened.device.memory_cleanup();
         return Ok(opened.clone());
     }
+    tuning::keep();
     let opened = Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init_with_setup();
     let (device, setup) = opened.map_err(|error| error.to_string())?;
     let opened = Opened { device, beneath: setup.device };

@@ -10,6 +10,7 @@ mod extractor;
 mod loss;
 mod remembered;
 mod self_check;
+mod tuning;
 
 use std::num::NonZero;
 
@@ -49,7 +50,7 @@ pub(super) fn open_checked(
 ) -> Result<GpuExtractor, EngineError> {
     let mut engine = GpuExtractor::new(weights, adapter.clone(), batch, precision)?;
     if !remembered::has_passed(&engine, weights.metadata().architecture) {
-        tell(&format!("first use of {adapter}: comparing it with the processor"));
+        tell(&format!("first use of {adapter}: {}comparing it with the processor", tuning::NOTICE));
     }
     loop {
         let smaller = match try_out(&mut engine, weights) {

@@ -14,17 +14,22 @@ use crate::whole_file::WholeFile;
 const FILE: &str = "checked-devices.txt";
 
 /// What can change the kernels, or what they compute: the driver, petrec (and Burn with it), the network, the precision and the
-/// batch.
+/// batch, and whether the fastest kernels were chosen.
 fn line(engine: &GpuExtractor, architecture: Architecture) -> String {
     let (adapter, precision, batch) = (engine.adapter(), engine.precision().name(), engine.batch());
     let (version, driver) = (env!("CARGO_PKG_VERSION"), &adapter.driver);
-    let line = format!("petrec {version} {adapter} {driver} {architecture} {precision} {batch}");
+    let tuned = if cfg!(feature = "autotune") { " autotune" } else { "" };
+    let line = format!("petrec {version} {adapter} {driver} {architecture} {precision} {batch}{tuned}");
     line.replace(['\n', '\r'], " ")
 }
 
 /// `petrec/` in the user's folder for what can be made again.
+pub(super) fn folder() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("petrec"))
+}
+
 fn file() -> Option<PathBuf> {
-    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("petrec").join(FILE))
+    Some(folder()?.join(FILE))
 }
 
 /// Whether the device has passed before.

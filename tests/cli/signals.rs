@@ -1,0 +1,109 @@
+//! What a run does that is told to end, or meets another one.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::places::repository;
+use super::resume::{JOURNAL, tree};
+use super::{OF_ONE_SHARD, convert_photos, names, program, temporary};
+
+/// `convert` of the example photos, under way.
+fn running_conversion(out: &Path, more: &[&str]) -> Child {
+    program()
+        .args(["convert", "--model", "efficientnet-lite0", "examples/photos"])
+        .arg(out)
+        .args(more)
+        .current_dir(repository(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("petrec starts")
+}
+
+/// The same on the slowest instructions, so that there is time.
+#[cfg(unix)]
+pub(crate) fn slow_conversion(out: &Path, more: &[&str]) -> Child {
+    program()
+        .args(["convert", "--model=efficientnet-lite0", "examples/photos"])
+        .arg(out)
+        .args(more)
+        .env("PETREC_ISA", "portable")
+        .current_dir(repository(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("petrec starts")
+}
+
+#[test]
+fn a_second_run_on_one_folder_stops_while_the_first_goes_on() {
+    let out = temporary();
+    let mut first = running_conversion(out.path(), &["--shard-size", "1", "--threads", "1"]);
+    let begun = Instant::now();
+    while !out.path().join(JOURNAL).exists() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    let second = convert_photos(out.path(), &["--shard-size", "1"]);
+
+    second.refused(1, &["another petrec is converting into this folder"]);
+    assert!(first.wait().expect("it ends").success());
+    assert!(!out.path().join(JOURNAL).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_run_after_the_file_in_hand_and_a_second_run_goes_on() {
+    for signal in ["-INT", "-TERM"] {
+        let (whole, out) = (temporary(), temporary());
+        let options = ["--shard-size", "500kB", "--threads", "1"];
+        let child = running_conversion(out.path(), &options);
+        let begun = Instant::now();
+        while names(out.path()).iter().all(|name| !name.ends_with(".tfrecord")) {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        let ended = child.wait_with_output().expect("it ends");
+
+        assert!(sent.success());
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(130), "{said}");
+        let last = said.lines().last().unwrap_or_default();
+        assert!(last.starts_with("petrec: interrupted; ") && last.ends_with("goes on from there"), "{said}");
+        assert!(names(out.path()).iter().all(|name| !name.ends_with(".partial")), "{:?}", names(out.path()));
+
+        convert_photos(out.path(), &options).ok();
+        convert_photos(whole.path(), &options).ok();
+        assert!(tree(out.path()) == tree(whole.path()));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_run_at_once() {
+    let out = temporary();
+    // One shard, on the slowest instructions: it would take some seconds to finish it.
+    let mut child = slow_conversion(out.path(), &["--threads=1"]);
+    let begun = Instant::now();
+    while names(out.path()).iter().all(|name| !name.ends_with(".partial")) {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    let status = loop {
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        std::thread::sleep(Duration::from_millis(5)); // or the system makes one of two
+        if let Some(status) = child.try_wait().expect("it is ours") {
+            break status;
+        }
+    };
+
+    assert_eq!(status.code(), Some(130));
+    assert!(names(out.path()).iter().any(|name| name.ends_with(".partial")), "it tidied up: {:?}", names(out.path()));
+    convert_photos(out.path(), &[]).ok();
+    assert_eq!(names(out.path()), OF_ONE_SHARD);
+}
