@@ -36,22 +36,24 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path | 
     keys = ["--access-key", "key", "--secret-key", "secret"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([program, "--host", "127.0.0.1", "--port", str(port), *keys, root], **quiet) as server:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert server.poll() is None and time.monotonic() < deadline, "the S3 server does not start"
-                time.sleep(0.01)
-        os.environ |= {
-            "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-        }
-        yield root / "bucket"
-        server.kill()
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except ConnectionRefusedError:
+                    assert server.poll() is None and time.monotonic() < deadline, "the S3 server does not start"
+                    time.sleep(0.01)
+            os.environ |= {
+                "AWS_ENDPOINT": f"http://127.0.0.1:{port}",
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+            }
+            yield root / "bucket"
+        finally:
+            server.kill()
 
 
 def tree(folder: pathlib.Path) -> dict[str, bytes]:

@@ -95,6 +95,7 @@ impl Output {
             };
             let is_ours = |file| share.is_none_or(|share| share.has(file));
             object_journal::visit(&folders, is_ours, |path, of_file| {
+                let of_file = of_file?;
                 if of_file.head != digest {
                     return Err(OutputError::OtherPlan(path.into()));
                 }
@@ -137,22 +138,21 @@ impl Output {
     }
 
     /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
-    pub(super) fn written_before(&mut self) -> Vec<WrittenFile> {
+    ///
+    /// # Errors
+    /// A store does not answer.
+    pub(super) fn written_before(&mut self) -> Result<Vec<WrittenFile>, OutputError> {
         let mut written = Vec::new();
         match self.journal() {
             Record::File(journal) => drop(journal.scan::<IgnoredAny>(|entry| written.extend(entry.file))),
             Record::Objects(_) => {
-                let _ = object_journal::folders_in(self.root()).and_then(|folders| {
-                    object_journal::visit(
-                        &folders,
-                        |_| true,
-                        |_, of_file| {
-                            written.extend(of_file.entries.into_iter().filter_map(|entry| entry.file));
-                            Ok(())
-                        },
-                    )
-                });
-                return written;
+                let add = |_: &Path, of_file: Result<Earlier<String>, OutputError>| {
+                    let entries = of_file.into_iter().flat_map(|of_file| of_file.entries);
+                    written.extend(entries.filter_map(|entry| entry.file));
+                    Ok(())
+                };
+                object_journal::visit(&object_journal::folders_in(self.root())?, |_| true, add)?;
+                return Ok(written);
             }
         }
         for (_, path) in Share::all_in(self.root()).unwrap_or_default() {
@@ -160,7 +160,7 @@ impl Output {
                 let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
             }
         }
-        written
+        Ok(written)
     }
 
     /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.

@@ -81,8 +81,8 @@ impl Beginning<'_> {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, Start::Resume) => {
                 let manifest = self.same(Manifest::read(self.out)?)?;
-                output::leave_finished(self.out)?;
                 if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
+                    output::leave_finished(self.out)?;
                     return Ok(Begun::Finished(manifest.files));
                 }
             }
@@ -96,18 +96,20 @@ impl Beginning<'_> {
                 Vec::new()
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
-                Some(earlier) => {
+                // In a store a manifest outlasts no entry: what is left there beside one is on its way out.
+                Some(earlier) if !(store::is_url(self.out) && content == Content::Manifest) => {
                     self.refuse_other_head(&earlier.head)?;
                     output.absorb_workers(&earlier.entries)?;
                     earlier.entries
                 }
-                None if output::has_manifest(self.out)? => {
+                _ if output::has_manifest(self.out)? => {
+                    output::leave_plan_of_finished(self.out)?;
                     let entries = self.entries_of(self.same(Manifest::read(self.out)?)?);
                     self.write_journal(&mut output, &entries)?;
                     remove_if_there(&self.out.join(MANIFEST_NAME))?;
                     entries
                 }
-                None => {
+                _ => {
                     // An entry comes before its file: where no journal has one, no file of ours can be there. Files
                     // that are there all the same are another conversion's, whose journal was lost.
                     let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
@@ -228,7 +230,10 @@ pub(super) fn whole(
     };
     let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
     let whole = entries.into_iter().zip(verdicts.map_err(OutputError::unreachable(out))?);
-    let whole: Entries = whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| (entry.index, entry)).collect();
+    let mut whole: Vec<_> = whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| entry).collect();
+    // That there is no file nobody can look at: where there is one that somebody wrote, it counts.
+    whole.sort_by_key(|entry| entry.file.is_some());
+    let whole: Entries = whole.into_iter().map(|entry| (entry.index, entry)).collect();
     if known > 0 {
         info!(whole = whole.len(), known, planned = head.planned(), "read back the record files that are there");
     }
@@ -274,7 +279,7 @@ pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> 
     // Nobody may be at work on what somebody planned here.
     let plan = lock_alone(out, PLAN_NAME)?;
     // Journals or a manifest that cannot be read name no files: if there are any, they are strangers.
-    let in_journals = output.written_before();
+    let in_journals = output.written_before()?;
     let manifest = Manifest::read(out).ok();
     let files = in_journals.iter().chain(manifest.iter().flat_map(|manifest| &manifest.files));
     let records = files.flat_map(|file| [file.relative(), file.relative_index()]).flatten();

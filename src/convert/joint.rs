@@ -14,6 +14,7 @@ use super::output_error::OutputError;
 use super::share::Share;
 use crate::crash_point::crash_point;
 use crate::locks::is_granted;
+use crate::store;
 use crate::whole_file::WholeFile;
 
 /// How often a worker tries for a lock that another one may hold for a moment.
@@ -108,7 +109,7 @@ impl JointJournal {
     }
 }
 
-/// Locks the file `name` of `out` together with others; `None` where there is none.
+/// Locks the file `name` of `out` together with others; `None` where there is none, as at a URL, where nothing can be locked.
 pub(super) fn lock_shared(out: &Path, name: &str) -> Result<Option<File>, OutputError> {
     lock(out, name, File::try_lock_shared)
 }
@@ -123,6 +124,9 @@ fn lock(
     name: &str,
     try_lock: impl Fn(&File) -> Result<(), TryLockError>,
 ) -> Result<Option<File>, OutputError> {
+    if store::is_url(out) {
+        return Ok(None);
+    }
     let path = out.join(name);
     let failed = |reason| OutputError::Write { path: path.clone(), reason };
     for _ in 0..TRIES {

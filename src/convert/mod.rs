@@ -193,8 +193,9 @@ impl<'a> Conversion<'a> {
         let files = match part {
             Part::Whole { .. } => conclude(output, self.head, entries, report)?.files,
             Part::Share(_) => {
-                output.leave()?;
-                entries.into_values().filter_map(|entry| entry.file).collect()
+                let files: Vec<_> = entries.into_values().filter_map(|entry| entry.file).collect();
+                output.leave(&files)?;
+                files
             }
         };
         Ok((resumed, files))

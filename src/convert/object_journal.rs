@@ -66,6 +66,7 @@ impl ObjectJournal {
         };
         let Earlier { digest, entries, .. } = &mut earlier;
         visit(&folders_in(&self.out)?, wanted, |path, of_file| {
+            let of_file = of_file?;
             if of_file.head != *digest {
                 return Err(OutputError::Foreign(path.into()));
             }
@@ -169,7 +170,7 @@ fn all_in(folders: &[PathBuf]) -> Result<Vec<PathBuf>, OutputError> {
 pub(super) fn visit(
     folders: &[PathBuf],
     wanted: impl Fn(usize) -> bool,
-    mut each: impl FnMut(&Path, Earlier<String>) -> Result<(), OutputError>,
+    mut each: impl FnMut(&Path, Result<Earlier<String>, OutputError>) -> Result<(), OutputError>,
 ) -> Result<(), OutputError> {
     let mut paths = all_in(folders)?;
     paths.retain(|path| place_of(path).is_some_and(&wanted));
@@ -180,8 +181,8 @@ pub(super) fn visit(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(reason) => return Err(OutputError::Unreachable { path: path.clone(), reason }),
         };
-        let of_file = journal::read::<String>(path, &content[..])?;
-        each(path, of_file.ok_or_else(|| OutputError::Foreign(path.clone()))?)?;
+        let of_file = journal::read::<String>(path, &content[..]);
+        each(path, of_file.and_then(|of_file| of_file.ok_or_else(|| OutputError::Foreign(path.clone()))))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The output folder: nothing in it but whole files of ours, and a journal as long as they are not all there.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ use super::folder::{make_folder, remove_folders, remove_if_there};
 use super::head::Head;
 use super::joint::JointJournal;
 use super::journal::{Entry, JOURNAL_NAME, Journal};
-use super::manifest::MANIFEST_NAME;
+use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::new_file::{CommitError, NewFile, Synced};
 use super::object_journal::{self, ObjectJournal};
 use super::output_error::OutputError;
@@ -206,13 +206,18 @@ impl Output {
         self.finish()
     }
 
-    /// Ends a worker's part well. Where somebody put all together meanwhile, because this worker was the second with its share,
-    /// nobody else will remove what it wrote down since.
-    pub(super) fn leave(&self) -> Result<(), OutputError> {
-        match store::is_url(&self.root) && has_manifest(&self.root)? {
-            true => leave_finished(&self.root),
-            false => Ok(()),
+    /// Ends a worker's part well, who wrote these record files or found them. Where somebody put all together meanwhile, because
+    /// this worker was the second with its share, nobody else will remove what it wrote down since; nor does anybody else know
+    /// that a file is not what the manifest says, as it comes on a machine that computes the last bits otherwise.
+    pub(super) fn leave<'a>(&self, written: impl IntoIterator<Item = &'a WrittenFile>) -> Result<(), OutputError> {
+        if !store::is_url(&self.root) || !has_manifest(&self.root)? {
+            return Ok(());
         }
+        leave_finished(&self.root)?;
+        let listed = Manifest::read(&self.root)?.files;
+        let listed: HashSet<_> = listed.iter().map(|file| (&file.path, &file.sha256)).collect();
+        let is_listed = |file: &WrittenFile| listed.contains(&(&file.path, &file.sha256));
+        if written.into_iter().all(is_listed) { Ok(()) } else { Err(OutputError::NeedsRepair(self.root.clone())) }
     }
 
     /// Takes back these files, the journal, and every folder that this run made.
@@ -263,9 +268,19 @@ pub(super) fn has_manifest(out: &Path) -> Result<bool, OutputError> {
 
 /// Leaves nothing beside the files of a finished conversion that somebody did not come to remove.
 pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
-    if !store::is_url(out) {
+    // Asked for here, because somebody may have begun anew since.
+    if !store::is_url(out) || !has_manifest(out)? {
         return Ok(());
     }
     object_journal::remove_all(out)?;
     remove_if_there(&out.join(PLAN_NAME))
+}
+
+/// The same where there is a plan: its entries would be another conversion's for those who do without it.
+pub(super) fn leave_plan_of_finished(out: &Path) -> Result<(), OutputError> {
+    let plan = out.join(PLAN_NAME);
+    match store::is_url(out) && store::is_there(&plan).map_err(OutputError::unreachable(&plan))? {
+        true => leave_finished(out),
+        false => Ok(()),
+    }
 }

@@ -77,7 +77,7 @@ pub enum OutputError {
     )]
     NeedsRepair(PathBuf),
     /// There is nothing to finalize.
-    #[error("{}: no conversion was begun in this folder; name the folder that the workers were given", display_path(.0))]
+    #[error("{}: no conversion was begun there; name the folder that the workers were given", display_path(.0))]
     NoConversion(PathBuf),
     /// A record file that is none of the conversion's, which nobody who reads the folder could tell from them.
     #[error(

@@ -44,6 +44,18 @@ pub enum EngineError {
         /// What its driver said.
         problem: String,
     },
+    /// A GPU went away: its driver reset it, or took too long over a batch.
+    #[error(
+        "{device} failed: the device was lost{}{said}; try again, with smaller batches (--batch), on another device (--device), \
+         or with --backend cpu",
+        if said.is_empty() { "" } else { ": " }
+    )]
+    Lost {
+        /// The adapter.
+        device: String,
+        /// What its driver said, if anything.
+        said: String,
+    },
     /// There is no GPU of the kind that was asked for.
     #[error("{problem}; {}", ways_on(*.has_software))]
     NoDevice {

@@ -111,7 +111,7 @@ pub fn open(
         Backend::Auto if wants_gpu => open_gpu(selection, weights, tell),
         Backend::Auto => match open_gpu(selection, weights, tell) {
             Err(EngineError::NoDevice { .. } | EngineError::NotBuilt(_)) => open_processor(weights),
-            Err(error @ (EngineError::Device { .. } | EngineError::WrongDevice { .. })) => {
+            Err(error @ (EngineError::Device { .. } | EngineError::Lost { .. } | EngineError::WrongDevice { .. })) => {
                 tell(&format!("the processor takes over, because {error}"));
                 open_processor(weights)
             }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, refused, repository};
+use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, records, refused, repository, same, tree};
 use super::writing::LAYOUTS;
 
 /// What it is called, and what becomes of a request of this number.
@@ -54,14 +54,11 @@ fn no_photo_is_lost_to_a_body_that_is_cut_short() {
             true => Fate::CutAfter(5_000),
             false => Fate::Well,
         });
-    let records = |tree: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>| {
-        tree.into_iter().filter(|(name, _)| name.extension().is_some_and(|ending| ending == "tfrecord")).collect()
-    };
     let local = records(scene.local(LAYOUTS[0]));
 
     ok(scene.convert_by(proxy.port, PHOTOS_URL, "out", LAYOUTS[0]));
 
-    super::scene::same(&records(super::scene::tree(&scene.path("out"))), &local, "cut short");
+    same(&records(tree(&scene.path("out"))), &local, "cut short");
 }
 
 /// So many photos that their records are uploaded in parts.

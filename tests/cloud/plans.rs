@@ -1,14 +1,14 @@
 //! Plans in a store, and the workers who follow them.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::faults::{FATES, is_one_of};
 use super::proxy::{Fate, Proxy};
-use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, refused, same, tree};
+use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, Tree, ok, records, refused, same, tree};
 use super::writing::LAYOUTS;
 
 const PLAN: &str = "out/.petrec-plan";
@@ -168,35 +168,136 @@ fn a_plan_comes_through_whatever_fails_now_and_then() {
 }
 
 #[test]
-fn a_second_worker_of_a_plan_that_comes_to_its_end_after_finalize_leaves_nothing() {
+fn a_second_worker_of_a_plan_that_comes_to_its_end_after_finalize_leaves_nothing_or_tells_what_it_did() {
     let Some(scene) = Scene::new() else { return };
     let options = LAYOUTS[0];
     let local = scene.local(options);
-    let (waiting, is_waiting) = mpsc::channel();
-    let go = Arc::new(AtomicBool::new(false));
-    let released = Arc::clone(&go);
-    ok(plan(&scene, options));
-    let proxy = Proxy::start(scene.server.port(), move |request| {
-        // From its first write on.
-        if request.method == "PUT" && !released.load(Ordering::SeqCst) {
-            let _ = waiting.send(());
-            while !released.load(Ordering::SeqCst) {
-                std::thread::yield_now();
+    for isa in [None, Some("portable")] {
+        let (waiting, is_waiting) = mpsc::channel();
+        let go = Arc::new(AtomicBool::new(false));
+        let released = Arc::clone(&go);
+        ok(plan(&scene, options));
+        let proxy = Proxy::start(scene.server.port(), move |request| {
+            // From its first write on.
+            if request.method == "PUT" && !released.load(Ordering::SeqCst) {
+                let _ = waiting.send(());
+                while !released.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
             }
+            Fate::Well
+        });
+        let mut late = worker_by(&scene, proxy.port, OUT_URL, 0);
+        late.envs(isa.map(|isa| ("PETREC_ISA", isa))).stderr(Stdio::piped());
+        let late = late.spawn().expect("petrec starts");
+        is_waiting.recv().expect("it writes");
+
+        work(&scene);
+        finalize(&scene);
+        go.store(true, Ordering::SeqCst);
+        let late = late.wait_with_output().expect("it ends");
+
+        if isa.is_some() {
+            let told = String::from_utf8_lossy(&late.stderr);
+            assert!(late.status.code() == Some(1) && told.contains("run 'petrec convert' with the data set"), "{told}");
+            ok(scene.convert(PHOTOS, OUT_URL, options));
+        } else {
+            assert!(late.status.success(), "{late:?}");
+        }
+        scene.compare_and_remove(&local, &format!("after both, {isa:?}"));
+    }
+}
+
+/// Two processes were the same worker, and came to different ends: by other instructions, or because one was forbidden a photo. Both
+/// wrote down what they did, and the record files of one of them are there.
+#[test]
+fn of_two_entries_for_one_record_file_that_counts_which_the_file_fits() {
+    let Some(scene) = Scene::new() else { return };
+    let forbidding = Proxy::start(scene.server.port(), |request| match request.target.contains("chelsea.jpg") {
+        true => Fate::Status(403),
+        false => Fate::Well,
+    });
+    let by_isa = |isa: &'static str| {
+        let scene = &scene;
+        move |index| {
+            let mut worker = worker(scene, index);
+            worker.env("PETREC_ISA", isa);
+            worker
+        }
+    };
+    let forbidden = |index| worker_by(&scene, forbidding.port, OUT_URL, index);
+    let allowed = |index| worker(&scene, index);
+    type Work<'a> = &'a dyn Fn(u32) -> Command;
+    let mut cases: Vec<(_, [Work; 2])> = vec![(LAYOUTS[1], [&allowed, &forbidden])];
+    let (portable, avx2) = (by_isa("portable"), by_isa("avx2"));
+    if cfg!(target_arch = "x86_64") {
+        cases.push((LAYOUTS[0], [&portable, &avx2]));
+    }
+    for (options, ways) in cases {
+        let out = scene.server.path("out");
+        let [ours, theirs] = ways.map(|work| {
+            ok(plan_by(&scene, scene.server.port(), PHOTOS_URL, OUT_URL, options));
+            for index in [0, 1] {
+                ok(work(index));
+            }
+            let written = tree(&out);
+            fs::remove_dir_all(&out).expect("removed");
+            written
+        });
+        let is_entry = |name: &&PathBuf| name.starts_with(".petrec-journal-0-of-2");
+        let entries = |tree: &Tree| tree.keys().filter(is_entry).cloned().collect::<Vec<_>>();
+        assert_ne!(entries(&ours), entries(&theirs), "{options:?}: the two came to the same");
+
+        for (there, other) in [(&ours, &theirs), (&theirs, &ours)] {
+            let others = other.iter().filter(|(name, _)| is_entry(name));
+            for (name, content) in there.iter().chain(others) {
+                fs::create_dir_all(out.join(name).parent().expect("a folder")).expect("made");
+                fs::write(out.join(name), content).expect("written");
+            }
+
+            finalize(&scene);
+
+            same(&records(tree(&out)), &records(there.clone()), &format!("{options:?}"));
+            ok(scene.petrec(&["verify", OUT_URL]));
+            fs::remove_dir_all(&out).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_uploaded_in_parts_and_read_in_pieces() {
+    let Some(scene) = Scene::new() else { return };
+    // Names that have nothing in common, and as long as a name can be: the plan has more than 8 MiB.
+    let mut state = 1_u64;
+    for number in 0..44_000 {
+        let mut name = format!("{number}-");
+        while name.len() < 200 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            name += &format!("{state:016x}");
+        }
+        fs::write(scene.path(PHOTOS).join("Cat").join(name + ".jpg"), "").expect("written");
+    }
+    let options: &[&str] = &["--pool", "avg", "--shards", "300"];
+    let (asked, requests) = mpsc::channel();
+    let proxy = Proxy::start(scene.server.port(), move |request| {
+        if request.target.contains(".petrec-plan") {
+            let _ = asked.send(request.method.clone());
         }
         Fate::Well
     });
-    let mut late = worker_by(&scene, proxy.port, OUT_URL, 0).spawn().expect("petrec starts");
-    is_waiting.recv().expect("it writes");
+    let count = |method: &str| requests.try_iter().filter(|asked| asked == method).count();
 
+    ok(plan_by(&scene, proxy.port, PHOTOS, OUT_URL, options));
+    let puts = count("PUT");
     for index in [0, 1] {
-        ok(worker(&scene, index));
+        ok(worker_by(&scene, proxy.port, OUT_URL, index));
     }
+    let gets = count("GET");
     finalize(&scene);
-    go.store(true, Ordering::SeqCst);
 
-    assert!(late.wait().expect("it ends").success());
-    scene.compare_and_remove(&local, "after both");
+    assert!(fs::metadata(scene.server.path("out/.petrec-plan")).is_err() && puts == 2, "{puts} parts");
+    assert!((2 * 11..150).contains(&gets), "{gets} reads of two workers with 150 parts each in 9 MiB");
+    scene.compare_and_remove(&scene.local(options), "a large plan");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub(crate) const PHOTOS_URL: &str = "s3://bucket/photos";
 /// Where records go.
 pub(crate) const OUT_URL: &str = "s3://bucket/out";
 
+/// Files by their names below a folder.
+pub(crate) type Tree = BTreeMap<PathBuf, Vec<u8>>;
+
 /// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -90,7 +93,7 @@ impl Scene {
     }
 
     /// What a local run writes, by name, but for its page.
-    pub(crate) fn local(&self, options: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn local(&self, options: &[&str]) -> Tree {
         ok(self.convert(PHOTOS, "local", options));
         let mut tree = tree(&self.path("local"));
         tree.retain(|name, _| name != Path::new("report.html"));
@@ -99,7 +102,7 @@ impl Scene {
     }
 
     /// What a local run would write of the data set in the store: its report, too, tells where the photos are.
-    pub(crate) fn local_of_url(&self, options: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(crate) fn local_of_url(&self, options: &[&str]) -> Tree {
         let mut tree = self.local(options);
         let report = tree.get_mut(Path::new("petrec-report.json")).expect("a report");
         let text = String::from_utf8(std::mem::take(report)).expect("UTF-8");
@@ -128,13 +131,13 @@ impl Scene {
 
     /// The objects below [`OUT_URL`] must be these files, and no others.
     #[track_caller]
-    pub(crate) fn compare(&self, local: &BTreeMap<PathBuf, Vec<u8>>, when: &str) {
+    pub(crate) fn compare(&self, local: &Tree, when: &str) {
         same(&tree(&self.server.path("out")), local, when);
     }
 
     /// The same, and then they are removed.
     #[track_caller]
-    pub(crate) fn compare_and_remove(&self, local: &BTreeMap<PathBuf, Vec<u8>>, when: &str) {
+    pub(crate) fn compare_and_remove(&self, local: &Tree, when: &str) {
         self.compare(local, when);
         ok(self.petrec(&["verify", OUT_URL]));
         fs::remove_dir_all(self.server.path("out")).expect("removed");
@@ -142,15 +145,21 @@ impl Scene {
 }
 
 #[track_caller]
-pub(crate) fn same(ours: &BTreeMap<PathBuf, Vec<u8>>, local: &BTreeMap<PathBuf, Vec<u8>>, when: &str) {
+pub(crate) fn same(ours: &Tree, local: &Tree, when: &str) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), local.keys().collect::<Vec<_>>(), "{when}");
     for (name, bytes) in ours {
         assert!(*bytes == local[name], "{when}: {} differs", name.display());
     }
 }
 
+/// The record files alone.
+pub(crate) fn records(mut tree: Tree) -> Tree {
+    tree.retain(|name, _| name.extension().is_some_and(|ending| ending == "tfrecord"));
+    tree
+}
+
 /// Every file below a folder with its bytes. Folders that the server leaves behind are nothing to a client.
-pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn tree(folder: &Path) -> Tree {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {

@@ -104,7 +104,7 @@ pub(super) fn conclude(mut plan: PlanFile, output: Output, done: Done) -> Result
         leave(plan, output, manifest)?;
         return Err(ConvertError::NothingDecoded { images });
     }
-    let Done { files, findings } = done;
+    let Done { files, findings, .. } = done;
     let manifest = Manifest { files: files.into_values().filter_map(|done| done.file).collect(), ..manifest };
     write_companions(output.root(), &manifest)?;
     let listed = Listed { plan: RefCell::new(&mut plan), told: &told, findings: &findings };

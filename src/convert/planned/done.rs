@@ -1,6 +1,7 @@
 //! Which record files of a plan are done, as the journals say, in little memory: four bytes for an image.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::num::NonZero;
 use std::path::Path;
 use std::rc::Rc;
@@ -52,14 +53,18 @@ pub(super) struct DoneFile {
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) files: BTreeMap<usize, DoneFile>,
+    /// What else was said of some of them: by two processes that were the same worker, on machines that compute the last bits
+    /// otherwise, or before a file was made again. The file decides.
+    otherwise: Vec<(usize, DoneFile)>,
     pub(super) findings: Findings,
 }
 
 impl Done {
-    /// Takes an entry of a journal; of two for one file, the later counts.
+    /// Takes an entry of a journal; of two for one file, the later counts, as far as nobody looks at the file.
     pub(super) fn add(&mut self, entry: Entry) {
         let findings = entry.findings.into_iter().map(|finding| self.findings.id_of(finding)).collect();
-        self.files.insert(entry.index, DoneFile { file: entry.file, findings });
+        let earlier = self.files.insert(entry.index, DoneFile { file: entry.file, findings });
+        self.otherwise.extend(earlier.map(|earlier| (entry.index, earlier)));
     }
 
     /// Leaves those that are in the plan and lie in `out`, byte for byte, which is looked at on `threads` threads.
@@ -70,18 +75,26 @@ impl Done {
         threads: NonZero<usize>,
         watch: &mut dyn FnMut(usize),
     ) -> Result<(), ConvertError> {
-        let mut are_planned = Vec::with_capacity(self.files.len());
-        for (number, done) in &self.files {
+        let mut known: Vec<_> = mem::take(&mut self.otherwise).into_iter().chain(mem::take(&mut self.files)).collect();
+        // That there is no file nobody can look at: where there is one that somebody wrote, it counts.
+        known.sort_by_key(|(_, done)| done.file.is_some());
+        let mut are_planned = Vec::with_capacity(known.len());
+        for (number, done) in &known {
             are_planned.push(*number < plan.files() && plan.images_of(*number)? == done.findings.len());
         }
-        let files: Vec<&DoneFile> = self.files.values().collect();
-        let is_whole = |place: usize| files[place].file.as_ref().map_or(Ok(true), |file| file.is_in(out));
-        let are_whole = on_all_threads(files.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
+        let is_whole = |place: usize| known[place].1.file.as_ref().map_or(Ok(true), |file| file.is_in(out));
+        let are_whole = on_all_threads(known.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
         let are_whole = are_whole.map_err(OutputError::unreachable(out))?;
-        let (known, mut verdicts) = (self.files.len(), are_whole.into_iter());
-        self.files.retain(|_, _| verdicts.next().unwrap_or(false));
-        if known > 0 {
-            info!(whole = self.files.len(), known, planned = plan.files(), "read back the record files that are there");
+        let count = known.len();
+        let whole = known.into_iter().zip(are_whole).filter(|(_, is_whole)| *is_whole);
+        self.files = whole.map(|(done, _)| done).collect();
+        if count > 0 {
+            info!(
+                whole = self.files.len(),
+                known = count,
+                planned = plan.files(),
+                "read back the record files that are there"
+            );
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::dataset::display_path;
 #[derive(Debug, Error)]
 pub enum PlanFileError {
     /// There is none.
-    #[error("{}: there is no plan in this folder; make one with 'petrec plan DATASET OUT'", display_path(.0))]
+    #[error("{}: there is no plan; make one with 'petrec plan DATASET OUT'", display_path(.0))]
     Missing(PathBuf),
     /// The conversion there has none.
     #[error(
@@ -65,6 +65,11 @@ pub enum PlanFileError {
 }
 
 impl PlanFileError {
+    /// Whether it was there before and is not any more.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Makes the error of `path` from what the system said.
     pub(super) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
         move |reason| Self::Unreadable { path: path.into(), reason }

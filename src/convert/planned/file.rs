@@ -91,17 +91,17 @@ impl PlanFile {
         if share.is_some() {
             return Self::open_shared(out);
         }
-        Source::alone(out)?.map(Self::checked).transpose()
+        there(Source::alone(out).and_then(|source| source.map(Self::checked).transpose()))
     }
 
     /// The same for somebody who leaves the folder to others.
     fn open_shared(out: &Path) -> Result<Option<Self>, ConvertError> {
-        Ok(Source::shared(out)?.map(Self::read).transpose()?)
+        there(Source::shared(out).and_then(|source| Ok(source.map(Self::read).transpose()?)))
     }
 
     /// The same, read to its end.
     pub(super) fn open_shared_and_checked(out: &Path) -> Result<Option<Self>, ConvertError> {
-        Source::shared(out)?.map(|source| Self::checked(source.copied()?)).transpose()
+        there(Source::shared(out).and_then(|source| source.map(|source| Self::checked(source.copied()?)).transpose()))
     }
 
     /// Whoever needs all of it had better know at once that it is sound.
@@ -214,8 +214,11 @@ impl PlanFile {
     /// Refuses to go on where the data set's folder is gone.
     pub(super) fn refuse_lost_dataset(&self) -> Result<(), PlanFileError> {
         let folder = self.header.folder().ok_or_else(|| self.damaged())?;
-        let is_there = store::metadata(&folder.join("")).is_ok_and(|found| found.is_folder);
-        if is_there { Ok(()) } else { Err(PlanFileError::NoDataset(folder)) }
+        match store::metadata(&folder.join("")) {
+            Ok(found) if found.is_folder => Ok(()),
+            Err(reason) if reason.kind() != io::ErrorKind::NotFound => Err(PlanFileError::unreadable(&folder)(reason)),
+            _ => Err(PlanFileError::NoDataset(folder)),
+        }
     }
 
     /// The error that the plan is not as it was written.
@@ -253,6 +256,14 @@ impl PlanFile {
             self.index = (record, entries.ok_or_else(|| self.damaged())?);
         }
         self.index.1.get(place).copied().ok_or_else(|| self.damaged())
+    }
+}
+
+/// A plan that vanished while it was read was not there, either.
+fn there(plan: Result<Option<PlanFile>, ConvertError>) -> Result<Option<PlanFile>, ConvertError> {
+    match plan {
+        Err(ConvertError::PlanFile(error)) if error.is_gone() => Ok(None),
+        plan => plan,
     }
 }
 

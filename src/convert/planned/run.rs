@@ -14,7 +14,7 @@ use crate::convert::conclude::write_companions;
 use crate::convert::content::Content;
 use crate::convert::earlier::{Entries, are_whole, sweep};
 use crate::convert::manifest::{Manifest, WrittenFile};
-use crate::convert::output::{Output, has_manifest};
+use crate::convert::output::{Output, has_manifest, leave_finished};
 use crate::convert::record_files::{Form, RecordFiles};
 use crate::convert::share::Share;
 use crate::convert::summary::{Summary, Totals};
@@ -22,7 +22,6 @@ use crate::convert::worker::Worker;
 use crate::convert::{ConvertError, Options, OutputError, REPORT_NAME, Watch, convert_images};
 use crate::engine::FeatureExtractor;
 use crate::model::Weights;
-use crate::store;
 use crate::whole_file::is_temporary_of;
 
 /// How a run that follows a plan does so; the bytes do not depend on it.
@@ -41,6 +40,24 @@ pub struct Running {
 /// # Errors
 /// As [`convert`](super::super::convert); the plan is damaged, or was made for other weights.
 pub fn convert_planned(
+    plan: PlanFile,
+    out: &Path,
+    weights: &Weights,
+    engine: Box<dyn FeatureExtractor>,
+    running: Running,
+    watch: &mut impl Watch,
+) -> Result<Summary, ConvertError> {
+    match follow(plan, out, weights, engine, running, watch) {
+        // Where nothing is locked, others may have completed it meanwhile, and removed the plan.
+        Err(ConvertError::PlanFile(error)) if error.is_gone() && has_manifest(out)? => {
+            leave_finished(out)?;
+            finished_before(out, running)
+        }
+        outcome => outcome,
+    }
+}
+
+fn follow(
     mut plan: PlanFile,
     out: &Path,
     weights: &Weights,
@@ -63,8 +80,11 @@ pub fn convert_planned(
         }
     }
     let mut done = Done::default();
-    let mut output = Output::by_plan(out, share, &plan.digest, |entry| done.add(entry))?;
-    done.files.retain(|file, _| has(share, *file));
+    let mut output = Output::by_plan(out, share, &plan.digest, |entry| {
+        if has(share, entry.index) {
+            done.add(entry);
+        }
+    })?;
     if share.is_none()
         && let Some(manifest) = concluded_before(&plan, out, threads, &mut |_| {})?
     {
@@ -86,20 +106,13 @@ pub fn convert_planned(
     let workers = engine.workers(threads.get()).clamp(1, (images - resumed).max(1));
     let mut engines = engine.forks(workers);
     let following = Following { share, out, weights, options: &options, planned };
-    if let Err(error) = following.run(&mut plan, &mut output, &mut done, &mut engines, watch) {
-        // Where nothing is locked, others may have completed it meanwhile, so that the plan is gone.
-        if !(share.is_some() && store::is_url(out) && has_manifest(out)?) {
-            return Err(error);
-        }
-        output.leave()?;
-        return finished_before(out, running);
-    }
+    following.run(&mut plan, &mut output, &mut done, &mut engines, watch)?;
     drop(engines);
 
     let record = plan.header.manifest.record.clone();
     let (totals, report) = match share {
         Some(_) => {
-            output.leave()?;
+            output.leave(done.written())?;
             (Totals::new(images, done.written()), None)
         }
         None => {

@@ -1,13 +1,14 @@
 //! Where a plan lies and how it is read: in a folder, locked, or in an object store.
 
+use std::env;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::PlanFileError;
 use super::file::PLAN_NAME;
-use crate::convert::OutputError;
 use crate::convert::joint::{lock_alone, lock_shared};
+use crate::convert::{ConvertError, OutputError};
 use crate::store;
 use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
 
@@ -37,44 +38,51 @@ const AHEAD: usize = 1 << 20;
 
 impl Source {
     /// The plan in `out` for one of several, who wants to read parts of it; `None` where there is none.
-    pub(super) fn shared(out: &Path) -> Result<Option<Self>, OutputError> {
+    pub(super) fn shared(out: &Path) -> Result<Option<Self>, ConvertError> {
         if store::is_url(out) {
             let path = out.join(PLAN_NAME);
             return match store::head(&path) {
                 Ok(object) => Ok(Some(Self { path, bytes: Bytes::There(Window::default()), length: object.bytes })),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(OutputError::unreachable(&path)(error)),
+                Err(error) => Err(PlanFileError::unreadable(&path)(error).into()),
             };
         }
         lock_shared(out, PLAN_NAME)?.map(|file| Self::here(out, file)).transpose()
     }
 
     /// The same for one who wants the folder for himself, and to read all of it.
-    pub(super) fn alone(out: &Path) -> Result<Option<Self>, OutputError> {
+    pub(super) fn alone(out: &Path) -> Result<Option<Self>, ConvertError> {
         if store::is_url(out) {
             return Self::shared(out)?.map(Self::copied).transpose();
         }
         lock_alone(out, PLAN_NAME)?.map(|file| Self::here(out, file)).transpose()
     }
 
-    fn here(out: &Path, file: File) -> Result<Self, OutputError> {
+    fn here(out: &Path, file: File) -> Result<Self, ConvertError> {
         let path = out.join(PLAN_NAME);
-        let length = file.metadata().map_err(OutputError::unreachable(&path))?.len();
+        let length = file.metadata().map_err(PlanFileError::unreadable(&path))?.len();
         Ok(Self { path, bytes: Bytes::Here(file), length })
     }
 
     /// The same, on this machine: to read all of it part by part would take a request for each.
-    pub(super) fn copied(self) -> Result<Self, OutputError> {
+    pub(super) fn copied(self) -> Result<Self, ConvertError> {
         if matches!(self.bytes, Bytes::Here(_)) {
             return Ok(self);
         }
-        let copy = || {
-            let mut file = tempfile::tempfile()?;
-            let length = io::copy(&mut store::open(&self.path)?, &mut file)?;
-            Ok((file, length))
-        };
-        let (file, length) = copy().map_err(OutputError::unreachable(&self.path))?;
-        Ok(Self { bytes: Bytes::Here(file), length, ..self })
+        let (path, folder) = (self.path, env::temp_dir());
+        let unreadable = PlanFileError::unreadable(&path);
+        let mut file = tempfile::tempfile().map_err(OutputError::write(&folder))?;
+        let mut object = store::open(&path).map_err(&unreadable)?;
+        let (mut length, mut piece) = (0, vec![0; AHEAD]);
+        loop {
+            let read = object.read(&mut piece).map_err(&unreadable)?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&piece[..read]).map_err(OutputError::write(&folder))?;
+            length += read as u64;
+        }
+        Ok(Self { path: path.clone(), bytes: Bytes::Here(file), length })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -106,7 +114,9 @@ impl Source {
 
     fn read(&mut self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         match &mut self.bytes {
-            Bytes::There(window) => window.read(at, length, self.length, &self.path),
+            Bytes::There(window) => {
+                window.read(at, length, self.length, |at, length| store::read_piece(&self.path, at, length))
+            }
             Bytes::Here(file) => {
                 let mut bytes = Vec::new();
                 file.seek(SeekFrom::Start(at))?;
@@ -118,13 +128,19 @@ impl Source {
 }
 
 impl Window {
-    /// So many bytes of the object `path`, which has `end` of them and at least these.
-    fn read(&mut self, at: u64, length: usize, end: u64, path: &Path) -> io::Result<Vec<u8>> {
+    /// So many bytes of an object that has `end` of them and at least these; `fetch` asks the store for a piece.
+    fn read(
+        &mut self,
+        at: u64,
+        length: usize,
+        end: u64,
+        fetch: impl FnOnce(u64, usize) -> io::Result<Vec<u8>>,
+    ) -> io::Result<Vec<u8>> {
         if self.found(at, length).is_none() {
             let close = self.start..self.start + (self.bytes.len() + AHEAD) as u64;
             let wanted = if close.contains(&at) { length.max(AHEAD) } else { length };
             let wanted = usize::try_from(end - at).map_or(wanted, |left| wanted.min(left));
-            *self = Self { start: at, bytes: store::read_piece(path, at, wanted)? };
+            *self = Self { start: at, bytes: fetch(at, wanted)? };
         }
         Ok(self.found(at, length).unwrap_or_default().to_vec())
     }
@@ -132,5 +148,34 @@ impl Window {
     fn found(&self, at: u64, length: usize) -> Option<&[u8]> {
         let start = usize::try_from(at.checked_sub(self.start)?).ok()?;
         self.bytes.get(start..start.checked_add(length)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads pieces of `length` at these places of an object, which must be the right ones; tells what was asked for.
+    fn asked(length: usize, places: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let object: Vec<u8> = (0..(4 * AHEAD)).map(|at| (at / 251) as u8).collect();
+        let (mut window, mut asked) = (Window::default(), Vec::new());
+        for at in places {
+            let read = window.read(at as u64, length, object.len() as u64, |at, length| {
+                asked.push(length);
+                let at = usize::try_from(at).expect("small");
+                Ok(object[at..at + length].to_vec())
+            });
+            assert!(read.expect("there") == object[at..at + length], "at {at}");
+        }
+        asked
+    }
+
+    #[test]
+    fn what_lies_close_together_is_asked_for_at_once_and_the_rest_for_itself() {
+        assert_eq!(asked(100, (0..AHEAD).step_by(100)).len(), 2);
+        assert_eq!(asked(100, [2 * AHEAD, AHEAD - 1, 0]), [100, 100, 100]);
+        assert_eq!(asked(100, [AHEAD, AHEAD + 5_000, 2 * AHEAD + 4_950]), [100, AHEAD, AHEAD], "over an edge");
+        assert_eq!(asked(100, [4 * AHEAD - 200, 4 * AHEAD - 100]), [100, 100], "no more than there is");
+        assert_eq!(asked(AHEAD + 9, [AHEAD, 0]), [AHEAD + 9, AHEAD + 9], "no less than is wanted");
     }
 }

@@ -97,23 +97,22 @@ fn dtype(precision: Precision) -> FloatDType {
 }
 
 fn failed(adapter: &Adapter, problem: &str) -> EngineError {
-    EngineError::Device { device: adapter.to_string(), problem: root_cause(problem) }
+    let (device, cause) = (adapter.to_string(), root_cause(problem));
+    // CubeCL's word for a device that wgpu has lost; below it are wgpu's name for the case and what the driver said.
+    if problem.contains("device is poisoned") {
+        let said = cause.split_once(':').map_or("", |(_, said)| said.trim());
+        return EngineError::Lost { device, said: said.to_owned() };
+    }
+    EngineError::Device { device, problem: cause.to_owned() }
 }
 
 /// What is at the bottom of the pile of causes, headings and skipped kernels that Burn makes of an error.
-fn root_cause(problem: &str) -> String {
+fn root_cause(problem: &str) -> &str {
     let says_something = |line: &&str| {
         let noise = ["Caused by:", "Asked at:", "Backtrace:", "No backtrace available", "skipped `", "("];
         !line.is_empty() && !noise.iter().any(|noise| line.starts_with(noise))
     };
-    let cause = problem.lines().map(str::trim).rfind(says_something).unwrap_or("the driver does not say why");
-    // CubeCL's word for a device that wgpu has lost; below it are wgpu's name for the case and what the driver said.
-    if problem.contains("device is poisoned") {
-        let said = cause.split_once(':').map_or("", |(_, said)| said.trim());
-        let colon = if said.is_empty() { "" } else { ": " };
-        return format!("the device was lost{colon}{said}");
-    }
-    cause.to_owned()
+    problem.lines().map(str::trim).rfind(says_something).unwrap_or("the driver does not say why")
 }
 
 /// Pictures in a batch: as many as there is room for, up to 32, where the largest map must fit into a buffer. One where the
@@ -214,6 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_device_is_told_from_one_that_fails() {
+        let (name, driver) = ("G".to_owned(), String::new());
+        let (kind, api) = (AdapterKind::Discrete, "Vulkan");
+        let adapter = Adapter { index: 0, name, kind, api, driver, max_buffer: 0, max_binding: 0, nth_of_kind: 0 };
+        let lost = |said| {
+            let pile =
+                format!("The device is poisoned\nCaused by:\n  Unknown: {said}\nBacktrace:\nNo backtrace available");
+            failed(&adapter, &pile).to_string()
+        };
+
+        assert!(lost("").starts_with("G (discrete, Vulkan) failed: the device was lost; try again"), "{}", lost(""));
+        assert!(lost("reset").contains("failed: the device was lost: reset; try again"));
+        assert!(matches!(failed(&adapter, "Out of Memory"), EngineError::Device { .. }));
+    }
+
+    #[test]
     fn of_a_pile_of_causes_the_lowest_is_told() {
         let pile = "An error happened during execution\nCaused by:\n  Several failures at once\nCaused by:\n  skipped `KernelBinop`: it \
             needed memory\n  (69 older skip record(s) were dropped)\nCaused by:\n  can't allocate buffer of size: 308281344\n\
@@ -222,12 +237,5 @@ mod tests {
         assert_eq!(root_cause(pile), "can't allocate buffer of size: 308281344");
         assert_eq!(root_cause("wgpu error: Out of Memory"), "wgpu error: Out of Memory");
         assert_eq!(root_cause("\nCaused by:\n"), "the driver does not say why");
-        let lost = |said| {
-            root_cause(&format!(
-                "The device is poisoned\nCaused by:\n  Unknown: {said}\nBacktrace:\nNo backtrace available"
-            ))
-        };
-        assert_eq!(lost(""), "the device was lost");
-        assert_eq!(lost("reset by the driver"), "the device was lost: reset by the driver");
     }
 }

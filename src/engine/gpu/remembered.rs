@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-use super::GpuExtractor;
+use super::{GpuExtractor, tuning};
 use crate::model::Architecture;
 use crate::whole_file::WholeFile;
 
@@ -18,8 +18,7 @@ const FILE: &str = "checked-devices.txt";
 fn line(engine: &GpuExtractor, architecture: Architecture) -> String {
     let (adapter, precision, batch) = (engine.adapter(), engine.precision().name(), engine.batch());
     let (version, driver) = (env!("CARGO_PKG_VERSION"), &adapter.driver);
-    let tuned = if cfg!(feature = "autotune") { " autotune" } else { "" };
-    let line = format!("petrec {version} {adapter} {driver} {architecture} {precision} {batch}{tuned}");
+    let line = format!("petrec {version} {adapter} {driver} {architecture} {precision} {batch}{}", tuning::how());
     line.replace(['\n', '\r'], " ")
 }
 
@@ -34,6 +33,9 @@ fn file() -> Option<PathBuf> {
 
 /// Whether the device has passed before.
 pub(super) fn has_passed(engine: &GpuExtractor, architecture: Architecture) -> bool {
+    if tuning::is_forgotten() {
+        return false; // other kernels may be chosen now
+    }
     let text = file().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
     text.lines().any(|passed| passed == line(engine, architecture))
 }
