@@ -67,7 +67,7 @@ def test_a_slurm_task_ends_as_petrec_does(petrec: str, tmp_path: pathlib.Path) -
 
     assert (wrong.returncode, alone.returncode, nothing.returncode, unplanned.returncode) == (2, 2, 2, 1)
     assert "--pool" in wrong.stderr
-    assert "there is no plan in this folder" in unplanned.stderr
+    assert "there is no plan; make one" in unplanned.stderr
     assert "SLURM_ARRAY_TASK_ID is not set" in alone.stderr
     assert nothing.stderr.startswith("usage: sbatch")
 

@@ -134,7 +134,7 @@ fn a_plan_is_made_only_where_nothing_was_begun_without_one() {
     fs::write(stranger.path().join("thesis.txt"), "mine").expect("written");
     plan(stranger.path(), SHARDS).refused(1, &["is not empty (it holds thesis.txt)"]);
     follow(stranger.path(), &[]).refused(1, &["is not empty (it holds thesis.txt)"]);
-    follow(temporary().path(), &[]).refused(1, &["there is no plan in this folder", "petrec plan DATASET OUT"]);
+    follow(temporary().path(), &[]).refused(1, &["there is no plan; make one", "petrec plan DATASET OUT"]);
     plan(&repository("examples/photos/Cat"), SHARDS).refused(1, &["lies inside the data set"]);
 }
 

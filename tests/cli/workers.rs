@@ -188,8 +188,8 @@ fn a_run_alone_goes_on_where_workers_stopped_and_workers_where_it_stopped() {
 #[test]
 fn finalize_says_which_worker_lacks_what_and_changes_nothing() {
     let out = temporary();
-    finalize(out.path()).refused(1, &["no conversion was begun in this folder"]);
-    finalize(&out.path().join("nowhere")).refused(1, &["no conversion was begun in this folder"]);
+    finalize(out.path()).refused(1, &["no conversion was begun there"]);
+    finalize(&out.path().join("nowhere")).refused(1, &["no conversion was begun there"]);
     assert_eq!(names(out.path()), [""; 0]);
 
     worker(out.path(), SHARDS, 0, 3).ok();

@@ -2,8 +2,8 @@
 //!
 //! [`plan`] lists the data set and writes the plan; any number of [`convert_planned`], anywhere, read their part of it; the
 //! end is that of every conversion, [`finalize`](super::finalize) or a run that is no worker's. The plan takes the place of the
-//! journal that workers share otherwise: in a folder all keep it locked together, and it is gone when the conversion is finished. What was
-//! done is in the same journals as without a plan, but the plan tells which images are in a record file.
+//! journal that workers share otherwise: in a folder all keep it locked together, and it is gone when the conversion is
+//! finished. What was done is in the same journals as without a plan, but the plan tells which images are in a record file.
 
 mod codec;
 mod conclude;

@@ -10,6 +10,10 @@ mod extractor;
 mod loss;
 mod remembered;
 mod self_check;
+#[cfg(feature = "autotune")]
+mod tuning;
+#[cfg(not(feature = "autotune"))]
+#[path = "no_tuning.rs"]
 mod tuning;
 
 use std::num::NonZero;
