@@ -93,14 +93,40 @@ pub enum DatasetError {
         /// The folder.
         path: PathBuf,
     },
-    /// A link that can only have been meant as a class folder leads nowhere.
+    /// The class folders are the parts of a data set that is split.
     #[error(
-        "{}: a class link that leads nowhere; repair or remove it, or choose the others with --classes",
-        display_path(.path)
+        "{}: {} are the names of splits, not of classes; hint: convert each by itself, such as {}, or name them with --classes if they are the classes",
+        display_path(.root),
+        some_of(.splits.iter().map(|name| one_line(name).to_string())),
+        display_path(&.root.join(.splits.first().map_or("", String::as_str)))
     )]
-    BrokenClassLink {
-        /// The link.
-        path: PathBuf,
+    SplitFolders {
+        /// The folder as typed.
+        root: PathBuf,
+        /// The folders with names of splits.
+        splits: Vec<String>,
+    },
+    /// There is a single class folder, so that every label would be 0.
+    #[error("{}: every label would be 0: '{}' is the only class folder; {}", display_path(.root), one_line(.class), one_class_hint(.root, .class, *.holds_classes))]
+    OneClass {
+        /// The folder as typed.
+        root: PathBuf,
+        /// The only class folder.
+        class: String,
+        /// Whether that folder has folders with photos in them.
+        holds_classes: bool,
+    },
+    /// A class folder has no photos but in folders of its own.
+    #[error(
+        "{}: not read: class '{}' has no photos but in such folders; hint: move them up into the class folder, name the folder whose sub-folders are the classes, or name the classes with --classes",
+        display_path(.first),
+        one_line(.class)
+    )]
+    NestedClasses {
+        /// The class.
+        class: String,
+        /// The first folder inside that holds a photo.
+        first: PathBuf,
     },
     /// Classes were asked for in a tree, which has none.
     #[error("--classes goes with class folders, not with a whole tree: leave out --classes or --recursive")]
@@ -121,9 +147,10 @@ impl DatasetError {
     /// No image from `root` on; the notes tell best what was there instead.
     pub(super) fn no_images(root: &Path, looked_for: &Extensions, notes: &[Note]) -> Self {
         let is_telling = |note: &&Note| match note {
-            Note::EmptyClass { .. } | Note::LeftOut { .. } | Note::BesideClasses { photos: 0, .. } => false,
+            Note::EmptyClasses { .. } | Note::LeftOut { .. } | Note::BesideClasses { photos: 0, .. } => false,
+            Note::NumbersByBytes { .. } | Note::AlikeClasses { .. } => false,
             Note::BesideClasses { .. } | Note::OtherExtensions { .. } | Note::NestedFolders { .. } => true,
-            Note::NotFiles { .. } | Note::RepeatedLinks { .. } => true,
+            Note::UnreadableFolders { .. } | Note::NotFiles { .. } | Note::RepeatedLinks { .. } => true,
         };
         let advice = match notes.iter().find(is_telling) {
             // The usual mistake: the folder that the data set was unpacked into.
@@ -142,6 +169,17 @@ fn missing_classes(missing: &[String]) -> String {
     let noun = if missing.len() == 1 { "class" } else { "classes" };
     let names = some_of(missing.iter().map(|name| format!("'{}'", one_line(name))));
     format!("{noun} {names}")
+}
+
+fn one_class_hint(root: &Path, class: &str, holds_classes: bool) -> String {
+    let class_folder = root.join(class);
+    match holds_classes {
+        true => format!("hint: name {} if its sub-folders are the classes", display_path(&class_folder)),
+        false => format!(
+            "hint: give each class's photos a folder of their own, or type --classes '{}' if one class is meant",
+            one_line(class)
+        ),
+    }
 }
 
 fn existing_classes(existing: &[String]) -> String {

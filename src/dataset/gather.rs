@@ -1,13 +1,14 @@
 //! Walking the sources in order and collecting their images.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::error::DatasetError;
-use super::listing::{File, Listing};
+use super::labels::{self, NestedPhotos};
+use super::listing::{File, Listing, is_of_the_path};
 use super::note::Note;
-use super::source::Source;
+use super::source::{ClassFolder, Source};
 use super::{ImageFile, Options};
 use crate::store;
 
@@ -15,9 +16,15 @@ use crate::store;
 pub(super) struct Gather<'a> {
     options: &'a Options,
     classes: &'a [String],
+    /// The label of each class.
+    labels: HashMap<&'a str, usize>,
     images: Vec<ImageFile>,
     other_extensions: BTreeMap<String, usize>,
     nested: Tally,
+    nested_photos: Vec<NestedPhotos>,
+    unreadable: Vec<(PathBuf, String)>,
+    /// The labels whose folder could not be read.
+    without_folder: HashSet<usize>,
     odd: Tally,
     repeated: Tally,
     beside: Vec<Note>,
@@ -51,9 +58,13 @@ impl<'a> Gather<'a> {
         Self {
             options,
             classes,
+            labels: classes.iter().enumerate().map(|(label, class)| (class.as_str(), label)).collect(),
             images: Vec::new(),
             other_extensions: BTreeMap::new(),
             nested: Tally::default(),
+            nested_photos: Vec::new(),
+            unreadable: Vec::new(),
+            without_folder: HashSet::new(),
             odd: Tally::default(),
             repeated: Tally::default(),
             beside: Vec::new(),
@@ -89,15 +100,36 @@ impl<'a> Gather<'a> {
         self.images.retain(|image| seen.insert(real(&image.path)));
     }
 
+    /// Refuses class folders whose labels would be wrong: see [`labels::check`].
+    pub(super) fn check_labels(&self, root: &Path) -> Result<(), DatasetError> {
+        match self.options.classes {
+            None => labels::check(root, self.classes, &self.nested_photos),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// The images in order, and the notes.
     pub(super) fn finish(self) -> (Vec<ImageFile>, Vec<Note>) {
         let mut notes = self.beside;
-        let mut with_images = vec![false; self.classes.len()];
-        for label in self.images.iter().filter_map(|image| image.label) {
-            with_images[label] = true;
+        notes.extend(labels::notes(self.classes, self.options.classes.is_some()));
+        let mut is_empty = vec![true; self.classes.len()];
+        for label in self.images.iter().filter_map(|image| image.label).chain(self.without_folder) {
+            is_empty[label] = false;
         }
-        let empty = self.classes.iter().zip(with_images).filter(|&(_, any)| !any);
-        notes.extend(empty.map(|(class, _)| Note::EmptyClass { class: class.clone() }));
+        let empty: Vec<String> = self
+            .classes
+            .iter()
+            .zip(is_empty)
+            .filter(|(_, is_empty)| *is_empty)
+            .map(|(class, _)| class.clone())
+            .collect();
+        if !empty.is_empty() {
+            notes.push(Note::EmptyClasses { classes: empty });
+        }
+        let mut unreadable = self.unreadable.into_iter();
+        if let Some((first, reason)) = unreadable.next() {
+            notes.push(Note::UnreadableFolders { count: 1 + unreadable.len(), first, reason });
+        }
         if !self.left_out.is_empty() {
             notes.push(Note::LeftOut { folders: self.left_out });
         }
@@ -117,19 +149,53 @@ impl<'a> Gather<'a> {
     }
 
     /// The files of each class folder, in label order.
-    fn class_folders(&mut self, root: &Path, folders: &[String]) -> Result<(), DatasetError> {
-        for (label, class) in self.classes.iter().enumerate() {
-            if !folders.contains(class) {
-                continue; // a class of another root
-            }
-            let folder = root.join(class);
-            let listing = Listing::read(&folder)?;
-            self.files(&listing, &folder, Path::new(class), Some(label));
+    fn class_folders(&mut self, root: &Path, folders: &[ClassFolder]) -> Result<(), DatasetError> {
+        for ClassFolder { class, folder: name } in folders {
+            let Some(&label) = self.labels.get(class.as_str()) else { continue };
+            let folder = root.join(name);
+            let Some(listing) = self.read(&folder)? else {
+                self.without_folder.insert(label);
+                continue;
+            };
+            let before = self.images.len();
+            self.files(&listing, &folder, Path::new(name), Some(label));
+            let own_photos = self.images.len() - before;
+            let may_be_data_set = own_photos == 0 || self.classes.len() == 1;
+            let mut first_with_photos = None;
             for nested in &listing.folders {
-                self.nested.add(folder.join(&nested.name));
+                let nested = folder.join(&nested.name);
+                if may_be_data_set && first_with_photos.is_none() && self.holds_photos(&nested) {
+                    first_with_photos = Some(nested.clone());
+                }
+                self.nested.add(nested);
+            }
+            if let Some(first) = first_with_photos {
+                self.nested_photos.push(NestedPhotos { class: class.clone(), own_photos, first });
             }
         }
         Ok(())
+    }
+
+    /// Whether there is a photo right in this folder, which is not taken.
+    fn holds_photos(&self, folder: &Path) -> bool {
+        let takes = |file: &File| self.options.extensions.takes(Path::new(&file.name));
+        Listing::read(folder).is_ok_and(|listing| listing.files.iter().any(takes))
+    }
+
+    /// Lists a folder; `None` where the folder itself is at fault, which is noted.
+    fn read(&mut self, folder: &Path) -> Result<Option<Listing>, DatasetError> {
+        match Listing::read(folder) {
+            Ok(listing) => Ok(Some(listing)),
+            // What was listed and has no entry any more vanished: a disk that was unplugged, perhaps.
+            Err(DatasetError::Unreadable { path, reason })
+                if is_of_the_path(&reason)
+                    && (reason.kind() != io::ErrorKind::NotFound || fs::symlink_metadata(&path).is_ok()) =>
+            {
+                self.unreadable.push((path, reason.to_string()));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Every file below `root`, by the parts of the relative path.
@@ -142,15 +208,20 @@ impl<'a> Gather<'a> {
         let mut links = Vec::new();
         let mut folders = vec![Pending { path: root.to_owned(), relative: PathBuf::new() }];
         while let Some(folder) = folders.pop().or_else(|| links.pop()) {
-            let unreadable = |reason| DatasetError::Unreadable { path: folder.path.clone(), reason };
-            // No link is in a store.
-            let real =
-                if store::is_url(&folder.path) { Ok(folder.path.clone()) } else { fs::canonicalize(&folder.path) };
-            if !seen.insert(real.map_err(unreadable)?) {
+            // No link is in a store. What has no real path cannot be listed either, which says why.
+            let is_link = !store::is_url(&folder.path);
+            let real = is_link.then(|| fs::canonicalize(&folder.path).ok()).flatten();
+            if !seen.insert(real.unwrap_or_else(|| folder.path.clone())) {
                 self.repeated.add(folder.path);
                 continue;
             }
-            let listing = Listing::read(&folder.path)?;
+            let listing = match folder.relative.as_os_str().is_empty() {
+                true => Listing::read(&folder.path)?,
+                false => match self.read(&folder.path)? {
+                    Some(listing) => listing,
+                    None => continue,
+                },
+            };
             self.files(&listing, &folder.path, &folder.relative, None);
             for child in listing.folders.into_iter().rev() {
                 let pending =

@@ -1,12 +1,18 @@
 //! One folder, read once and sorted into what matters here.
+//!
+//! Names that no person gave are left out: hidden ones, and those that systems leave in folders (`__MACOSX`).
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::error::DatasetError;
 use crate::store;
+
+/// What systems leave in folders: macOS's archives, Synology's index, Windows, ext4, Python.
+const SYSTEM_NAMES: [&str; 6] =
+    ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"];
 
 /// What is in a folder, hidden names left out, each list in the byte order of the names.
 #[derive(Debug, Default)]
@@ -38,10 +44,15 @@ impl Listing {
     /// Reads `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, DatasetError> {
         let mut listing = if store::is_url(folder) { Self::of_objects(folder)? } else { Self::of_folder(folder)? };
-        listing.folders.sort_by(|a, b| byte_order(&a.name, &b.name));
-        listing.files.sort_by(|a, b| byte_order(&a.name, &b.name));
-        listing.odd.sort_by(|a, b| byte_order(a, b));
+        listing.sort();
         Ok(listing)
+    }
+
+    /// Puts each list in the byte order of the names.
+    pub(super) fn sort(&mut self) {
+        self.folders.sort_by(|a, b| byte_order(&a.name, &b.name));
+        self.files.sort_by(|a, b| byte_order(&a.name, &b.name));
+        self.odd.sort_by(|a, b| byte_order(a, b));
     }
 
     /// What is below a URL: the first parts of the objects' names there are the folders.
@@ -49,10 +60,10 @@ impl Listing {
         let unlisted = |reason| DatasetError::Unlisted { path: folder.to_owned(), reason };
         let mut listing = Self::default();
         for store::Item { name, is_folder, bytes, modified } in store::list(folder).map_err(unlisted)? {
-            if name.starts_with('.') {
+            let name = OsString::from(name);
+            if is_passed_over(&name) {
                 continue;
             }
-            let name = OsString::from(name);
             match is_folder {
                 true => listing.folders.push(Folder { name, is_link: false }),
                 false => listing.files.push(File { name, size: Some(bytes), modified }),
@@ -67,14 +78,16 @@ impl Listing {
         for entry in fs::read_dir(folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(b".") {
+            if is_passed_over(&name) {
                 continue;
             }
             let is_link = entry.file_type().map_err(unreadable)?.is_symlink();
             let metadata = if is_link { fs::metadata(entry.path()) } else { entry.metadata() };
             match metadata {
                 Ok(metadata) => listing.add(name, is_link, &metadata),
-                Err(_) if is_link => listing.files.push(File { name, size: None, modified: None }),
+                Err(error) if is_link && is_of_the_path(&error) => {
+                    listing.files.push(File { name, size: None, modified: None });
+                }
                 // Deleted since the folder was opened: as if it had never been there.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(unreadable(error)),
@@ -93,6 +106,27 @@ impl Listing {
             self.odd.push(name);
         }
     }
+}
+
+/// Whether the fault lies with this path and stays there: no rights, a link that leads nowhere or in a circle, a name or a
+/// path that is too long. Any other one is the machine's, and no verdict on the data set.
+pub(super) fn is_of_the_path(reason: &io::Error) -> bool {
+    // ErrorKind::FilesystemLoop is not stable.
+    let link_loop = if cfg!(windows) {
+        1921
+    } else if cfg!(any(target_os = "linux", target_os = "android")) {
+        40
+    } else {
+        62
+    };
+    let kinds =
+        [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::NotADirectory, ErrorKind::InvalidFilename];
+    kinds.contains(&reason.kind()) || reason.raw_os_error() == Some(link_loop)
+}
+
+/// Whether a name is none that a person gave.
+fn is_passed_over(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || SYSTEM_NAMES.iter().any(|system| name == *system)
 }
 
 /// By bytes on every system, so that a data set has one order wherever it lies.

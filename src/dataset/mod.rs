@@ -2,13 +2,14 @@
 //!
 //! One sub-folder per class; the labels are the class names in byte order, or the order given. Everything else that
 //! is found (loose files, nested folders, other extensions) is left alone and told in a [`Note`]; what would make the
-//! labels doubtful is a [`DatasetError`]. No image is opened here. Hidden names (a leading dot) are passed over
-//! without a word.
+//! labels doubtful is a [`DatasetError`]. No image is opened here. Hidden names (a leading dot) and those that systems
+//! leave behind (`__MACOSX`) are passed over without a word.
 
 mod display;
 mod error;
 mod extensions;
 mod gather;
+mod labels;
 mod listing;
 mod note;
 mod source;
@@ -87,14 +88,18 @@ impl Dataset {
 /// Links to class folders and to files are followed. A link to a file that is not there stays in the list, so that it
 /// is rejected by name when it is read. Folders inside class folders are not read.
 ///
+/// A class folder that cannot be read for a reason of its own (no rights, a link that leads nowhere) keeps its label and
+/// is noted.
+///
 /// # Errors
 /// `root` is missing, a file, unreadable or without class folders; a class named in the options is missing or named
-/// twice; a class name is not UTF-8 or holds control characters; a class folder is unreadable, or a link that leads
-/// nowhere; there is no image in any of them.
+/// twice; a class name is not UTF-8 or holds control characters; a class folder cannot be read through a fault of the
+/// machine; there is no image in any of them. Unless the options name the classes: there is one class folder only, the
+/// folders have the names of splits, or a class has photos only in folders of its own.
 pub fn discover(root: &Path, options: &Options) -> Result<Dataset, DatasetError> {
     source::check_named_classes(options)?;
     let source = Source::class_folders(root, options)?;
-    assemble(&[source], options)
+    assemble(&[source], options, Labels::Needed)
 }
 
 /// Finds the images below each of `roots`, for checking them one by one.
@@ -113,11 +118,20 @@ pub fn discover_files(roots: &[PathBuf], options: &Options, recursion: Recursion
         return Err(DatasetError::ClassesOfTree);
     }
     let sources: Result<Vec<_>, _> = roots.iter().map(|root| Source::any(root, options, recursion)).collect();
-    assemble(&sources?, options)
+    assemble(&sources?, options, Labels::Shown)
+}
+
+/// What the labels are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Labels {
+    /// Records: doubtful ones are an error.
+    Needed,
+    /// A report of the files: any will do.
+    Shown,
 }
 
 /// Gives the classes of all sources their labels, then gathers the images in order.
-fn assemble(sources: &[Source], options: &Options) -> Result<Dataset, DatasetError> {
+fn assemble(sources: &[Source], options: &Options, use_of_labels: Labels) -> Result<Dataset, DatasetError> {
     let first = sources.first().ok_or(DatasetError::NoRoots)?;
     let classes = source::label_names(sources, options);
     let mut gather = Gather::new(options, &classes);
@@ -127,9 +141,13 @@ fn assemble(sources: &[Source], options: &Options) -> Result<Dataset, DatasetErr
     if sources.len() > 1 {
         gather.drop_repeated();
     }
+    let check = gather.check_labels(first.folder());
     let (images, notes) = gather.finish();
     if images.is_empty() {
         return Err(DatasetError::no_images(first.folder(), &options.extensions, &notes));
+    }
+    if use_of_labels == Labels::Needed {
+        check?;
     }
     info!(root = %first.folder().display(), classes = classes.len(), images = images.len(), "listed the data set");
     Ok(Dataset { name: first.name(), root: first.folder().to_owned(), classes, images, notes })

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::display::{display_path, one_line};
-use crate::number::counted;
+use crate::number::{counted, thousands};
 
 // More names than this in one line help nobody.
 const NAMES_SHOWN: usize = 8;
@@ -34,10 +34,29 @@ pub enum Note {
         /// The first of them, a photo if there is one.
         first: PathBuf,
     },
-    /// A class whose folders hold no image: it keeps its label.
-    EmptyClass {
-        /// Its name.
-        class: String,
+    /// Classes whose folders hold no image: they keep their labels.
+    EmptyClasses {
+        /// Their names.
+        classes: Vec<String>,
+    },
+    /// Folders that cannot be listed for a reason of their own; a class keeps its label.
+    UnreadableFolders {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+        /// Why that one cannot be read.
+        reason: String,
+    },
+    /// Class names with numbers that the byte order of the names does not count up: 0, 1, 10, 2.
+    NumbersByBytes {
+        /// All classes in label order.
+        classes: Vec<String>,
+    },
+    /// Classes of their own whose names a person takes for one.
+    AlikeClasses {
+        /// The names, which are equal but for case, Unicode form or spaces at the ends.
+        classes: Vec<String>,
     },
     /// Folders that `--classes` does not name.
     LeftOut {
@@ -90,9 +109,36 @@ impl fmt::Display for Note {
                 }
                 Ok(())
             }
-            Self::EmptyClass { class } => {
-                let class = one_line(class);
+            Self::EmptyClasses { classes } if classes.len() == 1 => {
+                let class = one_line(&classes[0]);
                 write!(f, "class {class} has no images: it keeps its label; remove its folder to drop it")
+            }
+            Self::EmptyClasses { classes } => {
+                let names = some_of(classes.iter().map(|name| one_line(name).to_string()));
+                let count = thousands(classes.len());
+                write!(
+                    f,
+                    "{count} classes have no images ({names}): they keep their labels; remove their folders to drop them"
+                )
+            }
+            Self::UnreadableFolders { count, first, reason } => {
+                let (folders, first) = (counted(*count, "folder"), such_as(*count, first));
+                write!(
+                    f,
+                    "{folders} skipped{first}: cannot be listed: {reason}; labels stay as they are; hint: make it readable"
+                )
+            }
+            Self::NumbersByBytes { classes } => {
+                let names = some_of(classes.iter().map(|name| one_line(name).to_string()));
+                write!(f, "labels follow the byte order of the class names, not their numbers ({names}); hint: ")?;
+                write!(f, "name them in another order with --classes, or pad the numbers with zeros")
+            }
+            Self::AlikeClasses { classes } => {
+                let names = some_of(classes.iter().map(|name| format!("'{}'", name.escape_default())));
+                write!(
+                    f,
+                    "classes {names} look alike and get labels of their own; hint: merge the folders if they are one class"
+                )
             }
             Self::LeftOut { folders } => {
                 let names = some_of(folders.iter().map(|name| one_line(name).to_string()));

@@ -1,11 +1,12 @@
 //! What each root turns out to be, and which classes they have together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
+use super::labels::composed;
 use super::listing::{File, Folder, Listing};
 use super::{Options, Recursion};
 use crate::store;
@@ -20,8 +21,8 @@ pub(super) enum Source {
     /// A folder of class folders.
     Classes {
         root: PathBuf,
-        /// The class folders to read; their names were checked.
-        classes: Vec<String>,
+        /// The class folders to read, in label order.
+        classes: Vec<ClassFolder>,
         /// The names of the others.
         left_out: Vec<String>,
         /// What is beside the folders.
@@ -29,6 +30,15 @@ pub(super) enum Source {
     },
     /// A folder to read to its last corner.
     Tree { root: PathBuf },
+}
+
+/// A class, and the folder that holds its photos.
+#[derive(Clone, Debug)]
+pub(super) struct ClassFolder {
+    /// The name of the label, as typed if it was typed.
+    pub(super) class: String,
+    /// The folder's own name, which may be the same in another Unicode form.
+    pub(super) folder: String,
 }
 
 impl Source {
@@ -52,6 +62,9 @@ impl Source {
         let metadata = look_at(root, root)?;
         let root = root.to_owned();
         if !metadata.is_folder {
+            if is_archive(&root) {
+                return Err(DatasetError::Archive { path: root });
+            }
             return Ok(Self::File { path: root, metadata });
         }
         if recursion == Recursion::Tree {
@@ -64,10 +77,8 @@ impl Source {
         Self::with_classes(&root, listing, options)
     }
 
-    fn with_classes(root: &Path, listing: Listing, options: &Options) -> Result<Self, DatasetError> {
-        if options.classes.is_none() {
-            refuse_broken_class_links(root, &listing)?;
-        }
+    fn with_classes(root: &Path, mut listing: Listing, options: &Options) -> Result<Self, DatasetError> {
+        take_broken_class_links(&mut listing);
         if listing.folders.is_empty() {
             let is_photo = |file: &&File| options.extensions.takes(Path::new(&file.name));
             let photo = listing.files.iter().find(is_photo).map(|file| file.name.to_string_lossy().into_owned());
@@ -76,10 +87,11 @@ impl Source {
         }
         let (classes, left_out) = match &options.classes {
             None => {
-                let names = listing.folders.iter().map(|folder| class_name(root, folder));
-                (names.collect::<Result<Vec<_>, _>>()?, Vec::new())
+                let same = |name: String| ClassFolder { class: name.clone(), folder: name };
+                let folders = listing.folders.iter().map(|folder| class_name(root, folder).map(same));
+                (folders.collect::<Result<Vec<_>, _>>()?, Vec::new())
             }
-            Some(named) => (named.clone(), folders_beside(named, root, &listing)?),
+            Some(named) => named_folders(named, root, &listing)?,
         };
         let root = root.to_owned();
         Ok(Self::Classes { root, classes, left_out, listing })
@@ -103,8 +115,11 @@ impl Source {
             Some(_) => folder.to_owned(),
             None => fs::canonicalize(folder).unwrap_or_default(), // `.` and `..` have no name as typed
         };
-        let name = real.file_name().unwrap_or("dataset".as_ref()).to_string_lossy();
-        name.replace(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER, "_")
+        let name = real.file_name().unwrap_or_default().to_string_lossy();
+        // Records under a hidden name would be missed by whatever reads the folder.
+        let name = name.trim_start_matches('.');
+        let name = name.replace(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER, "_");
+        if name.is_empty() { "dataset".to_owned() } else { name }
     }
 }
 
@@ -123,7 +138,7 @@ pub(super) fn label_names(sources: &[Source], options: &Options) -> Vec<String> 
         Source::Classes { classes, .. } => Some(classes),
         Source::File { .. } | Source::Flat { .. } | Source::Tree { .. } => None,
     });
-    let found: BTreeSet<&String> = found.flatten().collect();
+    let found: BTreeSet<&String> = found.flatten().map(|folder| &folder.class).collect();
     match &options.classes {
         Some(named) if !found.is_empty() => named.clone(),
         _ => found.into_iter().cloned().collect(),
@@ -148,13 +163,13 @@ fn look_at(root: &Path, path: &Path) -> Result<store::Metadata, DatasetError> {
     })
 }
 
-/// A link without extension that leads nowhere was a class folder: without it, the other labels would shift.
-fn refuse_broken_class_links(root: &Path, listing: &Listing) -> Result<(), DatasetError> {
-    let is_broken = |file: &&File| file.size.is_none() && Path::new(&file.name).extension().is_none();
-    match listing.files.iter().find(is_broken) {
-        Some(link) => Err(DatasetError::BrokenClassLink { path: root.join(&link.name) }),
-        None => Ok(()),
-    }
+/// A link without extension that leads nowhere is a class folder that cannot be read: without it, the other labels would
+/// shift.
+fn take_broken_class_links(listing: &mut Listing) {
+    let is_broken = |file: &mut File| file.size.is_none() && Path::new(&file.name).extension().is_none();
+    let broken = listing.files.extract_if(.., is_broken).map(|file| Folder { name: file.name, is_link: true });
+    listing.folders.extend(broken);
+    listing.sort();
 }
 
 /// The name of a folder as a class name.
@@ -169,16 +184,43 @@ fn class_name(root: &Path, folder: &Folder) -> Result<String, DatasetError> {
     Ok(name.to_owned())
 }
 
-/// The folders that `named` does not name; an error where it names one that is not there.
-fn folders_beside(named: &[String], root: &Path, listing: &Listing) -> Result<Vec<String>, DatasetError> {
+/// The folder of each class in `named`, and the names of the other folders. A name that no folder has byte for byte is that
+/// of the one folder that has it in another Unicode form (macOS writes `Äpfel` in two ways).
+///
+/// # Errors
+/// A class has no folder; two of them have the same.
+fn named_folders(
+    named: &[String],
+    root: &Path,
+    listing: &Listing,
+) -> Result<(Vec<ClassFolder>, Vec<String>), DatasetError> {
     let lossy = |folder: &Folder| folder.name.to_string_lossy().into_owned();
-    let is_missing = |class: &&String| !listing.folders.iter().any(|folder| folder.name == ***class);
-    let missing: Vec<String> = named.iter().filter(is_missing).cloned().collect();
+    let names: Vec<&str> = listing.folders.iter().filter_map(|folder| folder.name.to_str()).collect();
+    let exact: HashSet<&str> = names.iter().copied().collect();
+    let mut by_form: HashMap<String, Vec<&str>> = HashMap::new();
+    for name in names {
+        by_form.entry(composed(name)).or_default().push(name);
+    }
+    let mut taken = HashSet::new();
+    let (mut folders, mut missing) = (Vec::new(), Vec::new());
+    for class in named {
+        let folder = match (exact.get(&**class), by_form.get(&composed(class)).map(Vec::as_slice)) {
+            (Some(folder), _) | (None, Some([folder])) => (*folder).to_owned(),
+            _ => {
+                missing.push(class.clone());
+                continue;
+            }
+        };
+        if !taken.insert(folder.clone()) {
+            return Err(DatasetError::DuplicateClass { class: class.clone() });
+        }
+        folders.push(ClassFolder { class: class.clone(), folder });
+    }
     if !missing.is_empty() {
         let existing = listing.folders.iter().map(lossy).collect();
         return Err(DatasetError::MissingClasses { root: root.to_owned(), missing, existing });
     }
-    let is_named = |folder: &Folder| named.iter().any(|class| folder.name == **class);
-    let others = listing.folders.iter().filter(|folder| !is_named(folder));
-    Ok(others.map(lossy).collect())
+    let is_taken = |folder: &&Folder| folder.name.to_str().is_some_and(|name| taken.contains(name));
+    let others = listing.folders.iter().filter(|folder| !is_taken(folder));
+    Ok((folders, others.map(lossy).collect()))
 }

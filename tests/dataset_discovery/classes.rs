@@ -1,8 +1,8 @@
 //! Class folders and the labels they give.
 
-use petrec::dataset::{DatasetError, Options, discover};
+use petrec::dataset::{DatasetError, Options, Recursion, discover};
 
-use super::{folder, found, listed, noted, only_classes, refused};
+use super::{checked, folder, found, listed, noted, only_classes, refused};
 
 #[test]
 fn labels_are_the_class_names_in_byte_order() {
@@ -71,13 +71,15 @@ fn a_class_named_twice_is_refused() {
 #[test]
 fn an_empty_class_keeps_its_label_and_is_noted() {
     let root = folder(&["Bird/", "Cat/1.jpg", "Dog/readme.txt"]);
+    let one = folder(&["Bird/1.jpg", "Cat/"]);
 
     let dataset = found(&root);
 
     assert_eq!(dataset.classes, ["Bird", "Cat", "Dog"]);
     assert_eq!(listed(&dataset), ["1:Cat/1.jpg"]);
-    let empty = "has no images: it keeps its label; remove its folder to drop it";
-    assert_eq!(noted(&dataset)[..2], [format!("class Bird {empty}"), format!("class Dog {empty}")]);
+    let note = "2 classes have no images (Bird, Dog): they keep their labels; remove their folders to drop them";
+    assert_eq!(noted(&dataset)[0], note);
+    assert_eq!(noted(&found(&one)), ["class Cat has no images: it keeps its label; remove its folder to drop it"]);
 }
 
 #[test]
@@ -111,4 +113,133 @@ fn a_class_name_with_control_characters_is_refused_in_one_line() {
     let text = refused(root.path(), &Options::default());
 
     assert!(text.starts_with("ROOT/D\\no\\tg: the name of this class folder has control characters"), "{text}");
+}
+
+#[test]
+fn a_single_class_is_refused_unless_it_is_named() {
+    let kaggle = folder(&["train/cat.1.jpg", "train/dog.1.jpg", "sample.csv"]);
+    let packed = folder(&["photos/loose.jpg", "photos/Cat/1.jpg", "photos/Dog/1.jpg"]);
+
+    let text = refused(kaggle.path(), &Options::default());
+    let named = discover(kaggle.path(), &only_classes(&["train"])).expect("one class is meant");
+
+    let expected = "ROOT: every label would be 0: 'train' is the only class folder; hint: give each class's photos a \
+                    folder of their own, or type --classes 'train' if one class is meant";
+    assert_eq!(text, expected);
+    assert_eq!((named.classes.as_slice(), named.images.len()), (&["train".to_owned()][..], 2));
+    let text = refused(packed.path(), &Options::default()).replace('\\', "/");
+    assert!(text.ends_with("; hint: name ROOT/photos if its sub-folders are the classes"), "{text}");
+    let files =
+        checked(&[kaggle.path()], &Options::default(), Recursion::Flat).expect("photos without labels in records");
+    assert_eq!(files.images.len(), 2);
+}
+
+#[test]
+fn split_folders_are_not_classes_unless_they_are_named() {
+    let splits = [
+        &["train/Cat/1.jpg", "train/loose.jpg", "val/Cat/2.jpg", "test/Cat/3.jpg"][..],
+        &["Train/1.jpg", "TEST/2.jpg"],
+        &["training_images/1.jpg", "validation_images/2.jpg", "extra/3.jpg"],
+        &["train2017/1.jpg", "val2017/2.jpg", "annotations/3.jpg"],
+        &["train/1.jpg", "training/2.jpg"],
+    ];
+    // A train is also a vehicle.
+    let vehicles = folder(&["bus/1.jpg", "car/1.jpg", "train/1.jpg"]);
+
+    for paths in splits {
+        let root = folder(paths);
+        let error = discover(root.path(), &Options::default()).expect_err("splits");
+        assert!(matches!(error, DatasetError::SplitFolders { .. }), "{error:?}");
+    }
+    let root = folder(splits[0]);
+    let text = refused(root.path(), &Options::default()).replace('\\', "/");
+    let named = discover(root.path(), &only_classes(&["train", "val", "test"])).expect("named");
+
+    let expected = "ROOT: test, train, val are the names of splits, not of classes; hint: convert each by itself, \
+                    such as ROOT/test, or name them with --classes if they are the classes";
+    assert_eq!(text, expected);
+    assert_eq!(named.classes, ["train", "val", "test"]);
+    assert_eq!(found(&vehicles).classes, ["bus", "car", "train"]);
+}
+
+#[test]
+fn a_class_whose_photos_are_all_further_down_is_refused_and_one_with_its_own_is_noted() {
+    let folds = folder(&["fold1/Cat/1.jpg", "fold1/Dog/1.jpg", "fold2/Cat/2.jpg", "fold2/loose.jpg"]);
+    let extra = folder(&["Cat/1.jpg", "Cat/old/2.jpg", "Dog/1.jpg", "Dog/notes/text.txt"]);
+
+    let text = refused(folds.path(), &Options::default()).replace('\\', "/");
+
+    assert!(
+        text.starts_with("ROOT/fold1/Cat: not read: class 'fold1' has no photos but in such folders; hint: "),
+        "{text}"
+    );
+    assert_eq!(discover(folds.path(), &only_classes(&["fold1", "fold2"])).expect("named").images.len(), 1);
+    assert_eq!(listed(&found(&extra)), ["0:Cat/1.jpg", "1:Dog/1.jpg"]);
+}
+
+#[test]
+fn what_systems_leave_in_folders_is_no_class() {
+    let root = folder(&[
+        "__MACOSX/Cat/._1.jpg",
+        "__MACOSX/x.jpg",
+        ".ipynb_checkpoints/1.jpg",
+        "@eaDir/1.jpg",
+        "lost+found/",
+        "Cat/1.jpg",
+        "Cat/@eaDir/1.jpg/thumb.jpg",
+        "Dog/1.jpg",
+        "System Volume Information/1.jpg",
+    ]);
+    let unpacked = folder(&["__MACOSX/photos/._Cat", "photos/Cat/1.jpg", "photos/Dog/1.jpg"]);
+
+    let dataset = found(&root);
+    let tree = checked(&[root.path()], &Options::default(), Recursion::Tree).expect("a tree");
+
+    assert_eq!((dataset.classes.clone(), noted(&dataset)), (vec!["Cat".to_owned(), "Dog".to_owned()], vec![]));
+    assert_eq!(listed(&tree), ["-:Cat/1.jpg", "-:Dog/1.jpg"]);
+    let text = refused(unpacked.path(), &Options::default()).replace('\\', "/");
+    assert!(text.ends_with("name ROOT/photos if they are the classes"), "{text}");
+}
+
+#[test]
+fn numbers_out_of_order_are_noted_unless_the_order_was_chosen() {
+    let numbers = folder(&["0/1.jpg", "1/1.jpg", "10/1.jpg", "2/1.jpg"]);
+    let padded = folder(&["c00/1.jpg", "c01/1.jpg", "c10/1.jpg"]);
+    let chosen = discover(numbers.path(), &only_classes(&["0", "1", "2", "10"])).expect("a data set");
+
+    let note = "labels follow the byte order of the class names, not their numbers (0, 1, 10, 2); \
+                hint: name them in another order with --classes, or pad the numbers with zeros";
+    assert_eq!(noted(&found(&numbers)), [note]);
+    assert_eq!(noted(&found(&padded)), [""; 0]);
+    assert_eq!((chosen.classes.as_slice(), noted(&chosen).len()), (&["0", "1", "2", "10"].map(str::to_owned)[..], 0));
+}
+
+#[test]
+fn classes_that_look_alike_are_noted_in_letters_that_tell_them_apart() {
+    let root = folder(&["Cafe\u{301}/1.jpg", "Caf\u{e9}/1.jpg", "Tea/1.jpg"]);
+    let case = folder(&["tea /1.jpg", "Milk/1.jpg", "TEA/1.jpg"]);
+    if found(&root).classes.len() == 3 {
+        let note = "classes 'Cafe\\u{301}', 'Caf\\u{e9}' look alike and get labels of their own; \
+                    hint: merge the folders if they are one class";
+        assert_eq!(found(&root).notes.iter().map(ToString::to_string).collect::<Vec<_>>(), [note]);
+    }
+    if found(&case).classes.len() == 3 && cfg!(unix) {
+        assert!(noted(&found(&case))[0].starts_with("classes 'TEA', 'tea ' look alike"), "{:?}", noted(&found(&case)));
+    }
+}
+
+#[test]
+fn a_named_class_finds_its_folder_in_another_unicode_form() {
+    let (composed, decomposed) = ("\u{c4}pfel", "A\u{308}pfel");
+    let root = folder(&[&format!("{decomposed}/1.jpg"), "Birnen/1.jpg"]);
+
+    for typed in [composed, decomposed] {
+        let dataset = discover(root.path(), &only_classes(&["Birnen", typed])).expect("a data set");
+
+        assert_eq!(dataset.classes, ["Birnen", typed]);
+        assert_eq!(listed(&dataset), ["0:Birnen/1.jpg".to_owned(), format!("1:{decomposed}/1.jpg")]);
+        assert_eq!(noted(&dataset), [""; 0]);
+    }
+    let twice = discover(root.path(), &only_classes(&[composed, decomposed]));
+    assert!(matches!(twice, Err(DatasetError::DuplicateClass { .. })), "{twice:?}");
 }

@@ -4,13 +4,13 @@ use std::fs;
 
 use petrec::dataset::{Options, Recursion, discover};
 
-use super::{checked, extensions, folder, found, listed, noted, refused};
+use super::{checked, extensions, folder, found, found_class, listed, noted, only_classes, refused};
 
 #[test]
 fn the_usual_jpeg_names_are_taken_and_the_others_counted() {
     let root = folder(&["c/1.jpg", "c/2.JPEG", "c/3.Jpe", "c/4.JFIF", "c/5.png", "c/6.PNG", "c/7", "c/8.txt"]);
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "c");
 
     assert_eq!(listed(&dataset), ["0:c/1.jpg", "0:c/2.JPEG", "0:c/3.Jpe", "0:c/4.JFIF"]);
     let note = "4 files skipped for the extension (1 without one, 2 .png, 1 .txt): \
@@ -21,7 +21,10 @@ fn the_usual_jpeg_names_are_taken_and_the_others_counted() {
 #[test]
 fn ext_chooses_the_files() {
     let root = folder(&["c/1.jpg", "c/2.png", "c/3"]);
-    let with = |list| discover(root.path(), &extensions(list)).expect("a data set");
+    let with = |list| {
+        discover(root.path(), &Options { extensions: extensions(list).extensions, ..only_classes(&["c"]) })
+            .expect("a data set")
+    };
 
     assert_eq!(listed(&with("png")), ["0:c/2.png"]);
     assert_eq!(listed(&with(".JPG,.png")), ["0:c/1.jpg", "0:c/2.png"]);
@@ -33,7 +36,7 @@ fn ext_chooses_the_files() {
 fn hidden_files_and_folders_are_passed_over_in_silence() {
     let root = folder(&["c/1.jpg", "c/.2.jpg", "c/._1.jpg", "c/.thumbs/1.jpg", ".trash/1.jpg", ".loose.jpg"]);
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "c");
     let tree = checked(&[root.path()], &extensions("any"), Recursion::Tree).expect("a tree");
 
     assert_eq!((listed(&dataset), noted(&dataset)), (vec!["0:c/1.jpg".to_owned()], vec![]));
@@ -57,11 +60,11 @@ fn files_beside_the_class_folders_are_noted_and_not_read() {
     let root = folder(&["c/1.jpg", "LICENSE", "loose.jpg"]);
     let only_text = folder(&["c/1.jpg", "LICENSE"]);
 
-    assert_eq!(listed(&found(&root)), ["0:c/1.jpg"]);
+    assert_eq!(listed(&found_class(&root, "c")), ["0:c/1.jpg"]);
     let note = "1 photo and 1 other file beside the class folders not read (such as ROOT/loose.jpg): \
                 move photos into a class folder, or check them with 'petrec validate --recursive'";
-    assert_eq!(noted(&found(&root)), [note]);
-    assert_eq!(noted(&found(&only_text)), ["1 file beside the class folders not read (ROOT/LICENSE)"]);
+    assert_eq!(noted(&found_class(&root, "c")), [note]);
+    assert_eq!(noted(&found_class(&only_text, "c")), ["1 file beside the class folders not read (ROOT/LICENSE)"]);
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn no_image_at_all_is_an_error_that_says_what_was_looked_for_and_seen() {
 fn paths_open_as_typed_and_sizes_are_the_files() {
     let root = folder(&["Cat/1.jpg"]);
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "Cat");
 
     let image = &dataset.images[0];
     assert_eq!(image.path, root.path().join("Cat").join("1.jpg"));
@@ -100,7 +103,7 @@ fn a_file_name_that_is_not_utf_8_is_fine() {
     let odd = root.path().join("Cat").join(OsStr::from_bytes(b"caf\xe9\n.jpg"));
     fs::write(&odd, "here").expect("a file");
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "Cat");
 
     assert_eq!(listed(&dataset), ["0:Cat/b.jpg", "0:Cat/caf\u{fffd}\\n.jpg"]);
     assert_eq!(fs::read(&dataset.images[1].path).expect("the file opens"), b"here");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use petrec::dataset::{Options, Recursion, discover};
+use petrec::dataset::{Options, Recursion};
 
-use super::{checked, folder, found, listed, noted, only_classes, refused};
+use super::{checked, folder, found, found_class, listed, noted};
 
 #[test]
 fn links_to_files_and_to_class_folders_are_followed() {
@@ -27,7 +27,7 @@ fn a_broken_link_stays_in_the_list_to_be_rejected_by_name() {
     symlink("nowhere.jpg", root.path().join("Cat/0.jpg")).expect("a link");
     symlink("2.jpg", root.path().join("Cat/2.jpg")).expect("a link to itself");
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "Cat");
     let tree = checked(&[root.path()], &Options::default(), Recursion::Tree).expect("a tree");
 
     assert_eq!(listed(&dataset), ["0:Cat/0.jpg", "0:Cat/1.jpg", "0:Cat/2.jpg"]);
@@ -37,15 +37,19 @@ fn a_broken_link_stays_in_the_list_to_be_rejected_by_name() {
 }
 
 #[test]
-fn a_class_link_that_leads_nowhere_is_an_error_and_does_not_shift_the_labels() {
+fn a_class_link_that_leads_nowhere_keeps_its_label_and_does_not_end_the_run() {
     let root = folder(&["Bird/1.jpg", "Dog/1.jpg"]);
     symlink("/unmounted/Cat", root.path().join("Cat")).expect("a link");
+    symlink("Eel", root.path().join("Eel")).expect("a link to itself");
 
-    let text = refused(root.path(), &Options::default());
-    let others = discover(root.path(), &only_classes(&["Bird", "Dog"])).expect("a data set");
+    let dataset = found(&root);
 
-    assert!(text.starts_with("ROOT/Cat: a class link that leads nowhere; repair or remove it"), "{text}");
-    assert_eq!(listed(&others), ["0:Bird/1.jpg", "1:Dog/1.jpg"]);
+    assert_eq!(dataset.classes, ["Bird", "Cat", "Dog", "Eel"]);
+    assert_eq!(listed(&dataset), ["0:Bird/1.jpg", "2:Dog/1.jpg"]);
+    let note = &noted(&dataset)[0];
+    assert!(note.starts_with("2 folders skipped (such as ROOT/Cat): cannot be listed: "), "{note}");
+    assert!(note.ends_with("; labels stay as they are; hint: make it readable"), "{note}");
+    assert_eq!(dataset.notes.len(), 1);
 }
 
 #[test]
@@ -89,7 +93,7 @@ fn a_socket_is_noted_and_never_opened() {
     let root = folder(&["Cat/1.jpg"]);
     let _socket = UnixListener::bind(root.path().join("Cat/0.jpg")).expect("a socket");
 
-    let dataset = found(&root);
+    let dataset = found_class(&root, "Cat");
 
     assert_eq!(listed(&dataset), ["0:Cat/1.jpg"]);
     let note = "1 special file skipped (ROOT/Cat/0.jpg): a pipe, socket or device cannot hold a photo";

@@ -40,6 +40,11 @@ fn found(root: &TempDir) -> Dataset {
     discover(root.path(), &Options::default()).expect("a data set")
 }
 
+/// A data set of one class, which has to be named.
+fn found_class(root: &TempDir, class: &str) -> Dataset {
+    discover(root.path(), &only_classes(&[class])).expect("a data set")
+}
+
 fn refused(root: &Path, options: &Options) -> String {
     let error = discover(root, options).expect_err("no data set");
     let text = error.to_string();
