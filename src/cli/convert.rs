@@ -11,17 +11,17 @@ use super::choices::LayoutName;
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Unit};
 use super::report::{is_page, page_of_conversion};
+use super::stdout::stdout;
 use super::{Outcome, UsageError, preview, say_note, say_notes};
 use crate::convert::{
     self, Division, Layout, Manifest, Options, Order, Part, PlanFile, Running, Share, Start, Summary, Target, Totals,
     Watch, convert,
 };
-use crate::dataset::{self, ImageFile, display_path, one_line};
+use crate::dataset::{self, ImageFile, display_path, one_line, some_of};
 use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
 use crate::number::{bytes, counted, shape, thousands};
-use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let share = share(command)?;
@@ -92,9 +92,9 @@ fn finish(
     let is_new = summary.resumed < summary.totals.images;
     let page = (summary.report.as_deref())
         .and_then(|report| page_of_conversion(summary.out.as_ref(), report.as_ref(), &summary.totals, is_new, global));
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &WithPage::new(summary, page.as_deref()))?;
+        out.json(&WithPage::new(summary, page.as_deref()))?;
     } else {
         print(&mut out, summary, classes, keys)?;
         print_page(&mut out, page.as_deref())?;
@@ -189,15 +189,14 @@ pub(super) fn weights(network: &Network) -> anyhow::Result<Weights> {
 
 fn print(out: &mut impl Write, summary: &Summary, classes: &[String], keys: [&str; 2]) -> io::Result<()> {
     let [feature_key, label_key] = keys.map(one_line);
-    let labels: Vec<String> =
-        classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))).collect();
+    let labels = some_of(classes.iter().enumerate().map(|(label, name)| format!("{label} {}", one_line(name))));
     print_images(out, &summary.totals)?;
     if summary.resumed > 0 {
         writeln!(out, "resumed   {} were converted by an earlier run", counted(summary.resumed, "image"))?;
     }
     print_records(out, &summary.totals)?;
     writeln!(out, "features  {} float32 as '{}'", shape(&summary.feature_shape), feature_key)?;
-    writeln!(out, "labels    {} as '{}'", labels.join(", "), label_key)?;
+    writeln!(out, "labels    {labels} as '{label_key}'")?;
     if summary.resumed == summary.totals.images {
         writeln!(out, "speed     nothing was left to do ({:.1} s)", summary.seconds)?;
     } else {
@@ -205,12 +204,13 @@ fn print(out: &mut impl Write, summary: &Summary, classes: &[String], keys: [&st
         writeln!(out, "engine    {}", engine_name(&summary.engine, summary.isa.as_deref(), summary.device.as_deref()))?;
     }
     writeln!(out, "model     {}", summary.model)?;
-    writeln!(out, "output    {}", summary.out)?;
+    let folder = one_line(&summary.out);
+    writeln!(out, "output    {folder}")?;
     match (&summary.report, summary.worker) {
-        (Some(report), _) => writeln!(out, "report    {report}"),
+        (Some(report), _) => writeln!(out, "report    {}", one_line(report)),
         (None, None) => Ok(()),
         (None, Some(share)) => {
-            writeln!(out, "share     {share}; when all have ended: petrec finalize {}", summary.out)
+            writeln!(out, "share     {share}; when all have ended: petrec finalize {folder}")
         }
     }
 }

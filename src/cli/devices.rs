@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::args::{Devices, Global};
+use super::stdout::stdout;
 use super::{Outcome, say_note};
 use crate::dataset::one_line;
 use crate::engine::{self, Adapter, Precision};
 use crate::model::{Weights, seeded_b0};
 use crate::number::bytes;
 use crate::parallel::available_threads;
-use crate::whole_file::fill_json;
 
 /// Everything that features can be computed on.
 #[derive(Serialize)]
@@ -65,9 +65,9 @@ pub(super) fn run(command: &Devices, global: &Global) -> anyhow::Result<Outcome>
         .collect();
     let list = List { processor, adapters, auto };
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &list)?;
+        out.json(&list)?;
     } else {
         print(&mut out, &list)?;
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::args::{Dump, Global};
 use super::choices::Stage;
 use super::convert::weights;
+use super::stdout::stdout;
 use super::{Outcome, UsageError, say, say_note};
 use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
@@ -21,7 +22,7 @@ use crate::model::{LocateError, Weights};
 use crate::npy;
 use crate::number::shape;
 use crate::parallel;
-use crate::whole_file::{WholeFile, fill_json};
+use crate::whole_file::WholeFile;
 
 /// The values of one stage of one image, row-major.
 struct Array {
@@ -84,7 +85,7 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
         fs::create_dir_all(dir).with_context(|| format!("{}: cannot be made", display_path(dir)))?;
     }
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let mut outcome = Outcome::Done;
     let mut images = Vec::new();
     let dump = |engine: &mut Option<Box<dyn FeatureExtractor>>, index: usize| {
@@ -119,7 +120,7 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
     })?;
     if command.json {
         let answer = Answer { stage: command.stage.name(), images };
-        fill_json(&mut out, &answer)?;
+        out.json(&answer)?;
     }
     Ok(outcome)
 }

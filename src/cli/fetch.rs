@@ -1,6 +1,6 @@
 //! `petrec models fetch`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::args::Global;
 use super::download::Download;
 use super::progress::Shown;
+use super::stdout::stdout;
 use super::{Outcome, say};
 use crate::dataset::display_path;
 use crate::fetch::Source;
@@ -17,7 +18,6 @@ use crate::import::check;
 use crate::import::h5::{Recipe, import_h5};
 use crate::model::{Architecture, file_name, user_folder};
 use crate::number::bytes;
-use crate::whole_file::fill_json;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -71,12 +71,12 @@ pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
     let target = folder.join(file_name(architecture));
     let length = weights.save(&target)? as u64;
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let exporter = &weights.metadata().source.exporter;
     if command.json {
         let [source, weights] = [&path, &target].map(|path| path.to_string_lossy().into_owned());
         let imported = Imported { model: architecture, source, exporter, weights, bytes: length };
-        fill_json(&mut out, &imported)?;
+        out.json(&imported)?;
         return Ok(Outcome::Done);
     }
     writeln!(out, "model     {architecture}")?;

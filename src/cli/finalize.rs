@@ -7,8 +7,9 @@ use super::args::{Finalize, Global};
 use super::convert::{WithPage, print_images, print_page, print_records};
 use super::progress::FileProgress;
 use super::report::page_of_conversion;
+use super::stdout::stdout;
 use crate::convert::{Finalized, finalize};
-use crate::whole_file::fill_json;
+use crate::dataset::one_line;
 
 pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
     let mut progress = FileProgress::new("finalize", global);
@@ -17,9 +18,9 @@ pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome
     let page =
         page_of_conversion(&command.out, finalized.report.as_ref(), &finalized.totals, !finalized.was_finished, global);
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &WithPage::new(&finalized, page.as_deref()))?;
+        out.json(&WithPage::new(&finalized, page.as_deref()))?;
     } else {
         print(&mut out, &finalized)?;
         print_page(&mut out, page.as_deref())?;
@@ -33,6 +34,6 @@ fn print(out: &mut impl Write, finalized: &Finalized) -> io::Result<()> {
     if finalized.was_finished {
         writeln!(out, "finished  before: nothing was left to do")?;
     }
-    writeln!(out, "output    {}", finalized.out)?;
-    writeln!(out, "report    {}", finalized.report)
+    writeln!(out, "output    {}", one_line(&finalized.out))?;
+    writeln!(out, "report    {}", one_line(&finalized.report))
 }

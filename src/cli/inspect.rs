@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Global, Inspect};
+use super::stdout::stdout;
 use super::{Outcome, say};
 use crate::convert::Manifest;
 use crate::dataset::{display_path, one_line};
 use crate::inspect::{self, Contents, Feature, Floats, Record, Values};
 use crate::number::{bytes, counted, shape, thousands};
 use crate::tfrecord::proto::Kind;
-use crate::whole_file::fill_json;
 use crate::{parallel, verify};
 
 /// How many values of a record are shown.
@@ -60,10 +60,10 @@ pub(super) fn run(command: &Inspect, global: &Global) -> anyhow::Result<Outcome>
         anyhow::bail!("--record {number}: there are {}, numbered from 0", counted(records, "record"));
     }
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
         let record = record.as_ref().map(|record| record_json(number, record));
-        fill_json(&mut out, &Answer { contents: &contents, record })?;
+        out.json(&Answer { contents: &contents, record })?;
     } else {
         print(&mut out, &contents, manifest)?;
         if let Some(record) = &record {

@@ -1,15 +1,20 @@
 //! What petrec does in detail, on standard error, for those who want to know: `-v` and the variable `PETREC_LOG`.
 
 use std::env;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use tracing::Level;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::uptime;
 use tracing_subscriber::prelude::*;
 
 use super::UsageError;
 use super::progress::above_bar;
+use crate::dataset::one_line;
 
 /// The variable that says what is wanted, where `-v` does not: `info`, or `petrec=debug,wgpu_core=warn`.
 const VARIABLE: &str = "PETREC_LOG";
@@ -28,9 +33,18 @@ pub(super) fn begin(verbose: u8) -> Result<(), UsageError> {
     let lines = tracing_subscriber::fmt::layer()
         .with_timer(uptime())
         .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()))
+        .fmt_fields(debug_fn(write_field).delimited(" "))
         .with_writer(|| AboveBar);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
+}
+
+/// Writes `name=value`, or a message as it is, in one line whatever the value holds.
+fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(out, "{}=", field.name())?;
+    }
+    write!(out, "{}", one_line(&format!("{value:?}")))
 }
 
 fn wanted_by_variable() -> Result<Option<Targets>, UsageError> {

@@ -35,6 +35,7 @@ mod probe;
 mod progress;
 mod report;
 mod size;
+mod stdout;
 mod validate;
 mod verify;
 mod welcome;
@@ -47,7 +48,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError, one_line};
 use args::{Args, Command};
 
 /// Wrong usage that only shows once all arguments are seen together; exit code 2, as clap's own.
@@ -161,9 +162,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells one thing in one line on standard error.
+/// Prints one thing in one line on standard error, whatever is in it: names that somebody chose, a library's words.
 fn say(line: &str) {
-    tell(&format!("petrec: {line}"));
+    tell(&format!("petrec: {}", one_line(line)));
 }
 
 /// Writes a line to standard error. That nobody may be listening is no reason to stop.

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use super::args::{Global, Models, ModelsTask};
+use super::stdout::stdout;
 use super::{Outcome, fetch};
 use crate::dataset::one_line;
 use crate::model::{Architecture, Catalogue, Metadata, Model, Place, Preprocess, WeightFile};
 use crate::number::{bytes, shape, thousands};
-use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Models, global: &Global) -> anyhow::Result<Outcome> {
     match &command.task {
@@ -19,9 +19,9 @@ pub(super) fn run(command: &Models, global: &Global) -> anyhow::Result<Outcome> 
 fn list(command: &Models) -> anyhow::Result<Outcome> {
     let catalogue = Catalogue::look(&command.weights);
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &catalogue)?;
+        out.json(&catalogue)?;
     } else {
         print(&mut out, &catalogue)?;
     }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::args::{Global, Plan};
 use super::convert::{options, weights};
+use super::stdout::stdout;
 use super::{Outcome, say_notes};
 use crate::convert::{Content, How, Planned, Start, plan};
 use crate::dataset::{self, one_line};
 use crate::number::{bytes, counted, shape, thousands};
-use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Plan, global: &Global) -> anyhow::Result<Outcome> {
     let options = options(&command.recipe, false, global)?;
@@ -19,9 +19,9 @@ pub(super) fn run(command: &Plan, global: &Global) -> anyhow::Result<Outcome> {
     let start = if command.restart { Start::Anew } else { Start::Resume };
     let planned = plan(&dataset, &weights, &options, &how, &command.out, start)?;
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &planned)?;
+        out.json(&planned)?;
     } else {
         print(&mut out, &planned)?;
     }
@@ -43,12 +43,13 @@ fn print(out: &mut impl Write, planned: &Planned) -> io::Result<()> {
     writeln!(out, "labels    {} {noun} as '{}'", thousands(classes), one_line(&record.label_key))?;
     writeln!(out, "backend   {}", planned.backend)?;
     writeln!(out, "model     {}", planned.model)?;
-    writeln!(out, "output    {}", planned.out)?;
+    let folder = one_line(&planned.out);
+    writeln!(out, "output    {folder}")?;
     match (&planned.plan, planned.plan_bytes, planned.out_held) {
         (Some(plan), Some(length), held) => {
             let before = if held == Content::Plan { ", as it was before" } else { "" };
-            writeln!(out, "plan      {plan}, {}{before}", bytes(length))?;
-            writeln!(out, "next      petrec convert --plan {}, by one or by several workers", planned.out)
+            writeln!(out, "plan      {}, {}{before}", one_line(plan), bytes(length))?;
+            writeln!(out, "next      petrec convert --plan {folder}, by one or by several workers")
         }
         _ => writeln!(out, "finished  before: nothing is left to do"),
     }

@@ -6,18 +6,18 @@ use super::Outcome;
 use super::args::Convert;
 use super::convert::engine_name;
 use super::progress::duration;
+use super::stdout::stdout;
 use crate::convert::{Content, Estimate, Preview};
 use crate::dataset::one_line;
 use crate::number::{bytes, counted, shape, thousands};
-use crate::whole_file::fill_json;
 
 /// How many classes and record files are shown.
 const SHOWN: usize = 20;
 
 pub(super) fn run(preview: &Preview, command: &Convert) -> anyhow::Result<Outcome> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, preview)?;
+        out.json(preview)?;
     } else {
         print(&mut out, preview, command.restart)?;
     }
@@ -49,7 +49,7 @@ fn print(out: &mut impl Write, preview: &Preview, is_restart: bool) -> io::Resul
         (Content::Manifest, false) => ", where the same conversion is finished: it is checked and left as it is",
         (_, true) => ", from which --restart removes an earlier conversion",
     };
-    writeln!(out, "output    {}{holds}", preview.out)?;
+    writeln!(out, "output    {}{holds}", one_line(&preview.out))?;
     if let Some(share) = preview.worker {
         writeln!(out, "share     {share}")?;
     }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::{Global, Probe as Command};
 use super::progress::FileProgress;
+use super::stdout::stdout;
 use crate::number::{counted, thousands};
 use crate::probe::{Method, Probe};
 use crate::table::{Sample, Table};
-use crate::whole_file::fill_json;
 
 /// How many classes the table of confusion is printed for; with more only the accuracy of each is.
 const CLASSES_SHOWN: usize = 12;
@@ -33,9 +33,9 @@ pub(super) fn run(command: &Command, global: &Global) -> anyhow::Result<Outcome>
     let probe = Probe::run(&table, usize::from(command.folds), threads)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &Answer { probe: &probe, seconds })?;
+        out.json(&Answer { probe: &probe, seconds })?;
     } else {
         print(&mut out, &table, &probe, seconds)?;
     }

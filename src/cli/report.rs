@@ -1,6 +1,6 @@
 //! `petrec report`.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::args::{Global, Report};
 use super::progress::FileProgress;
+use super::stdout::stdout;
 use super::{Outcome, UsageError, say_note};
 use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, put_page, sweep_page};
 use crate::dataset::display_path;
@@ -17,7 +18,6 @@ use crate::page::{Page, SAMPLE, brief};
 use crate::report::ReportFile;
 use crate::store;
 use crate::table::Sample;
-use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> {
     let path = command.html.clone().unwrap_or_else(|| command.out.join(PAGE_NAME));
@@ -36,14 +36,14 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     }
 
     let (read, all) = page.records.unwrap_or_default();
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
         let Page { thumbnails, gone, .. } = page;
         let (page, bytes) = (path.to_string_lossy(), page.html.len());
         let object = json!({
             "records": all, "read": read, "thumbnails": thumbnails, "gone": gone, "page": page, "bytes": bytes,
         });
-        fill_json(&mut out, &object)?;
+        out.json(&object)?;
         return Ok(Outcome::Done);
     }
     writeln!(out, "records   {} of {}", thousands(read), thousands(usize::try_from(all).unwrap_or(usize::MAX)))?;

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use super::args::{Global, Validate};
 use super::progress::{Progress, Unit};
 use super::report::is_page;
+use super::stdout::stdout;
 use super::{Outcome, say, say_notes};
 use crate::dataset::{self, Recursion, display_path, one_line};
 use crate::number::{counted, thousands};
 use crate::page::Page;
 use crate::report::{Report, ReportFile, Verdict};
 use crate::validate::{Quarantine, validate};
-use crate::whole_file::fill_json;
 
 pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome> {
     let recursion = if command.recursive { Recursion::Tree } else { Recursion::Flat };
@@ -47,9 +47,9 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
         }
     }
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &report)?;
+        out.json(&report)?;
     } else {
         print(&mut out, &report)?;
         if let Some(path) = &command.report {

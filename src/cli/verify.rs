@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::{Global, Verify};
 use super::progress::{Progress, Unit};
+use super::stdout::stdout;
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::parallel;
 use crate::verify::{self, Checked, Problem, RecordFile, Salvaged};
-use crate::whole_file::fill_json;
 
 /// What was found in all files, for machines.
 #[derive(Debug, Default, Serialize)]
@@ -58,9 +58,9 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
     )?;
     drop(progress);
 
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if command.json {
-        fill_json(&mut out, &findings)?;
+        out.json(&findings)?;
     } else {
         findings.print(&mut out)?;
     }

@@ -20,6 +20,7 @@ pub use display::{display_path, one_line};
 pub use error::DatasetError;
 pub use extensions::{Extensions, ParseExtensionsError};
 pub use note::Note;
+pub(crate) use note::some_of;
 
 use tracing::info;
 

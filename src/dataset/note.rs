@@ -163,7 +163,7 @@ fn such_as(count: usize, first: &Path) -> String {
 }
 
 /// The names in one line, the rest of a long list as a number.
-pub(super) fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
+pub(crate) fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(NAMES_SHOWN);
     let mut text = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
     if more > 0 {

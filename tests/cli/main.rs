@@ -30,6 +30,7 @@ mod shared;
 mod signals;
 mod splits;
 mod surroundings;
+mod terminal;
 mod validate;
 mod verify;
 mod workers;

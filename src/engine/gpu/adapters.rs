@@ -9,6 +9,7 @@ use futures_lite::future::block_on;
 use tracing::debug;
 
 use super::super::device::{Adapter, AdapterKind};
+use super::stderr::without_noise;
 use super::tuning;
 
 /// A graphics API as wgpu names it, as Burn names it, and as people do.
@@ -77,11 +78,13 @@ pub(in super::super) fn adapters() -> Vec<Adapter> {
 }
 
 fn of_api(api: wgpu::Backend) -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends: api.into(),
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    block_on(instance.enumerate_adapters(api.into()))
+    without_noise(|| {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: api.into(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        block_on(instance.enumerate_adapters(api.into()))
+    })
 }
 
 fn kind(kind: wgpu::DeviceType) -> AdapterKind {
@@ -113,7 +116,7 @@ pub(super) fn open(adapter: &Adapter) -> Result<Opened, String> {
         return Ok(opened.clone());
     }
     tuning::keep();
-    let opened = Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init_with_setup();
+    let opened = without_noise(|| Device::wgpu_options().device_kind(kind).graphics_api(api.burn).init_with_setup());
     let (device, setup) = opened.map_err(|error| error.to_string())?;
     let opened = Opened { device, beneath: setup.device };
     devices.insert(adapter.index, opened.clone());
