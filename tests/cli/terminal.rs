@@ -21,7 +21,7 @@ fn is_harmless(run: super::Run) {
 fn names_with_escape_sequences_reach_no_terminal() {
     let photos = ["Cat", "Dog"].map(|class| (format!("{class}/{HOSTILE}.jpg"), "Cat/chelsea.jpg"));
     let broken = format!("Cat/{HOSTILE}2.jpg");
-    let files: Vec<_> = photos.iter().map(|(name, source)| (&**name, *source)).chain([(&*broken, "Cat/666.jpg")]);
+    let files = photos.iter().map(|(name, source)| (&**name, *source)).chain([(&*broken, "Cat/666.jpg")]);
     let data = data_set(&files.collect::<Vec<_>>());
     let folder = temporary();
     let out = folder.path().join(HOSTILE);
