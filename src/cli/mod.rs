@@ -48,7 +48,9 @@ use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
 use crate::dataset::{Dataset, DatasetError};
+use crate::machine;
 use args::{Args, Command};
+use interrupt::InterruptedAtTheEnd;
 
 /// Wrong usage that only shows once all arguments are seen together; exit code 2, as clap's own.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let args = Args::parse();
+    machine::raise_file_limit();
     let outcome = log::begin(args.global.verbose).map_err(Into::into).and_then(|()| run(&args));
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -140,7 +143,8 @@ fn is_usage(error: &anyhow::Error) -> bool {
 
 /// Whether somebody wanted this end.
 fn is_interrupt(error: &anyhow::Error) -> bool {
-    matches!(reason(error), Some(ConvertError::Interrupted))
+    matches!(reason(error), Some(ConvertError::Interrupted | ConvertError::Output(OutputError::Interrupted)))
+        || error.is::<InterruptedAtTheEnd>()
 }
 
 /// Whether `convert --verify` found something wrong.
