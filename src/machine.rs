@@ -7,7 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 
-/// Files that a run may have open beside the images: standard streams, journal and plan, record files on their way to the disk
+/// Files that a run may have open beside those that wait for a slot: standard streams, journal and plan, record files on their way to the disk
 /// with their indices, folders that are synced.
 const RESERVED: u64 = 32;
 
@@ -90,15 +90,17 @@ fn file_limit() -> Option<u64> {
     None
 }
 
-/// Images that may be open at a time, whatever the number of threads: what the limit of open files leaves, and at least one.
-static OPEN_IMAGES: LazyLock<Slots> = LazyLock::new(|| {
+/// Images, and record files that are read back, that may be open at a time, whatever the number of threads: what the limit of open
+/// files leaves, and at least one.
+static OPEN_FILES: LazyLock<Slots> = LazyLock::new(|| {
     let left = file_limit().map(|limit| limit.saturating_sub(RESERVED).max(1));
     Slots::new(left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX))
 });
 
-/// Waits until another image may be opened; it may be open until the result is dropped.
-pub(crate) fn slot_for_image() -> Slot<'static> {
-    OPEN_IMAGES.take()
+/// Waits until another file may be opened; it may be open until the result is dropped. Whoever has a slot must not wait for
+/// another one: there may be only one.
+pub(crate) fn slot_for_file() -> Slot<'static> {
+    OPEN_FILES.take()
 }
 
 /// So many at a time.

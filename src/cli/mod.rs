@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | all done |
-//! | 1 | failed at run time; for `dump` also: an image was rejected; for `inspect`: a file is damaged |
+//! | 1 | failed at run time; for `validate` also: a file is unreachable; for `dump`: an image was rejected; for `inspect`: a file is damaged |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
 //! | 4 | `verify`, or `convert --verify`, found something wrong |

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::DatasetError;
+use crate::machine;
 use crate::store;
 
 /// What is in a folder, hidden names left out, each list in the byte order of the names.
@@ -74,7 +75,9 @@ impl Listing {
             let metadata = if is_link { fs::metadata(entry.path()) } else { entry.metadata() };
             match metadata {
                 Ok(metadata) => listing.add(name, is_link, &metadata),
-                Err(_) if is_link => listing.files.push(File { name, size: None, modified: None }),
+                Err(error) if is_link && machine::is_of_file(&error) => {
+                    listing.files.push(File { name, size: None, modified: None })
+                }
                 // Deleted since the folder was opened: as if it had never been there.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(unreadable(error)),

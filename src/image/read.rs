@@ -126,7 +126,7 @@ pub(super) fn read_file(
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX)).map_err(io::Error::from)?;
 
-    let slot = machine::slot_for_image();
+    let slot = machine::slot_for_file();
     let file = File::open(path)?;
     // A byte more tells that the file grew; how far, nobody needs to know.
     (&file).take(length.saturating_add(1)).read_to_end(&mut bytes)?;
