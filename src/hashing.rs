@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::machine;
 use crate::store;
 
 /// A reader or writer that computes the SHA-256 of what goes through it.
@@ -52,6 +53,7 @@ impl<R: Read> Read for Hashing<R> {
 
 /// Length and SHA-256 of a file.
 pub(crate) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
+    let _slot = (!store::is_url(path)).then(machine::slot_for_file);
     let mut file = Hashing::new(store::open(path)?);
     io::copy(&mut file, &mut io::sink())?;
     let (_, bytes, sha256) = file.finish();

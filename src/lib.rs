@@ -74,6 +74,7 @@ pub mod image;
 pub mod import;
 pub mod inspect;
 mod locks;
+mod machine;
 pub mod model;
 pub mod npy;
 mod number;

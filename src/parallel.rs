@@ -9,6 +9,8 @@ use std::num::NonZero;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use tracing::warn;
+
 /// How many items per worker may be finished or under way before the first of them is consumed.
 const WINDOW_PER_WORKER: usize = 4;
 
@@ -19,7 +21,8 @@ pub fn available_threads() -> NonZero<usize> {
 }
 
 /// Runs `work` on the items `0..count`, one thread per state in `states`, and hands the results to `consume` on the
-/// calling thread in the order of the items.
+/// calling thread in the order of the items. Where the system has fewer threads to give, those do it all; where it has none,
+/// the calling thread does.
 ///
 /// # Errors
 /// The first error of `consume` ends the run: no further item is begun, and the error is returned.
@@ -43,11 +46,16 @@ where
         finished: Condvar::new(),
         room: Condvar::new(),
     };
+    let wanted = states.len();
+    // Each thread takes one when it begins, so that none is lost with a thread that does not.
+    let states = Mutex::new(states);
+    let next_state = || states.lock().unwrap_or_else(PoisonError::into_inner).pop();
     thread::scope(|scope| {
         let _stop_however_this_ends = Stop(&queue);
-        for mut state in states {
-            let (queue, work) = (&queue, &work);
-            scope.spawn(move || {
+        let (queue, work, next_state) = (&queue, &work, &next_state);
+        let begun = (0..wanted).map_while(|_| {
+            let run = move || {
+                let Some(mut state) = next_state() else { return };
                 // Only a panic of `work` may end the run from here.
                 let stop_if_work_panics = Stop(queue);
                 while let Some(item) = queue.claim() {
@@ -55,9 +63,14 @@ where
                     queue.finish(item, result);
                 }
                 std::mem::forget(stop_if_work_panics);
-            });
+            };
+            thread::Builder::new().spawn_scoped(scope, run).inspect_err(|error| warn!(%error, "no further thread")).ok()
+        });
+        let begun = begun.count();
+        match if begun == 0 { next_state() } else { None } {
+            Some(mut state) => (0..count).try_for_each(|item| consume(work(&mut state, item))),
+            None => std::iter::from_fn(|| queue.next()).try_for_each(&mut consume),
         }
-        std::iter::from_fn(|| queue.next()).try_for_each(&mut consume)
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::crash_point::crash_point;
 use crate::paths::folder_of;
@@ -50,20 +50,14 @@ impl WholeFile {
 
     /// The same, with a temporary name by which [`is_temporary_of`] knows the owner.
     pub(crate) fn begin_of(owner: &str, path: &Path) -> io::Result<Self> {
-        // Without the final name in it, so that no reader's pattern finds it.
-        let mut builder = tempfile::Builder::new();
-        let prefix = prefix_of(owner);
-        builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
         crash_point();
         if store::is_url(path) && !store::is_writable(path) {
             return Err(io::Error::other("over http and https petrec reads only"));
         }
         let folder = if store::is_url(path) { &env::temp_dir() } else { folder_of(path) };
-        let temporary = builder.tempfile_in(folder).map_err(|error| match error.kind() {
+        let temporary = temporary_in(folder, owner).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(format!("there is no folder {}", folder.display())),
-            kind => kind.into(),
+            _ => error,
         })?;
         let (file, temporary) = temporary.into_parts();
         let file = BufWriter::with_capacity(BUFFER, file);
@@ -120,6 +114,17 @@ impl WholeFile {
         fill(&mut file)?;
         file.commit()
     }
+}
+
+/// Makes a file in `folder` under a temporary name of `owner`; dropped, it is gone.
+pub(crate) fn temporary_in(folder: &Path, owner: &str) -> io::Result<NamedTempFile> {
+    // Without the final name in it, so that no reader's pattern finds it.
+    let prefix = prefix_of(owner);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX);
+    // Made here and not by tempfile, which puts the temporary name into the system's own words, and would give the file to its
+    // owner alone: this has the permissions of any new file.
+    builder.make_in(folder, |path| File::options().read(true).write(true).create_new(true).open(path))
 }
 
 /// A file that is whole and on disk, and lacks nothing but its name; dropped, it is gone.
@@ -246,6 +251,20 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!(std::fs::read(&path).expect("still there"), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_system_says_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let in_a_file = folder.path().join("file/report.json");
+        std::fs::write(folder.path().join("file"), "").expect("written");
+        let nowhere = folder.path().join("folder/report.json");
+
+        let [in_a_file, nowhere] = [in_a_file, nowhere].map(|path| WholeFile::begin(&path).map(drop));
+
+        assert_eq!(in_a_file.expect_err("it is no folder").to_string(), "Not a directory (os error 20)");
+        assert!(nowhere.expect_err("it is not there").to_string().starts_with("there is no folder "));
     }
 
     #[cfg(unix)]

@@ -364,3 +364,60 @@ fn a_full_disk_ends_the_run_and_with_more_room_it_goes_on() {
     assert!(said.contains("No space left on device") && said.contains("the same command goes on from there"), "{said}");
     scene.compare_and_remove("after a full disk");
 }
+
+/// Every file of two folders by its name and its bytes; temporary ones apart.
+#[cfg(target_os = "linux")]
+fn whole_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
+    let files = names.filter(|(name, _)| !name.ends_with(".partial"));
+    files.map(|(name, path)| (name, fs::read(path).expect("readable"))).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_quarantine_that_dies_at_any_step_leaves_every_file_whole() {
+    let scene = tempfile::tempdir().expect("a folder");
+    let bad: Vec<_> = (0..3).map(|number| vec![b'a' + number; 5_000]).collect();
+    let cat = scene.path().join("photos/Cat");
+    let there = |quarantine: &Path| {
+        let files = [whole_files(&cat), whole_files(&quarantine.join("Cat"))].concat();
+        files.into_iter().map(|(_, bytes)| bytes).collect::<std::collections::BTreeSet<_>>()
+    };
+    let here = tempfile::tempdir().expect("a folder");
+    let elsewhere = tempfile::tempdir_in("/dev/shm").ok(); // another file system, nearly everywhere
+
+    for quarantine in [Some(here), elsewhere].into_iter().flatten() {
+        let to = quarantine.path().join("q");
+        let validate = || {
+            let mut command = program();
+            command
+                .args(["validate", "--quiet", "--threads=1", "--quarantine"])
+                .arg(&to)
+                .arg(scene.path().join("photos"));
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        Steps {
+            what: "validate --quarantine",
+            least: 3,
+            before: &|| {
+                let _ = (fs::remove_dir_all(&cat), fs::remove_dir_all(&to));
+                fs::create_dir_all(&cat).expect("made");
+                for (number, bytes) in bad.iter().enumerate() {
+                    fs::write(cat.join(format!("{number}.jpg")), bytes).expect("written");
+                }
+            },
+            dies: &validate,
+            after: &|_, when| {
+                assert_eq!(there(&to), bad.iter().cloned().collect(), "{when}: lost, or half of it under a name");
+                succeed(validate(), when);
+                assert_eq!(there(&to), bad.iter().cloned().collect(), "{when}");
+                assert_eq!(fs::read_dir(&cat).expect("there").count(), 0, "{when}: not moved");
+                let left = fs::read_dir(to.join("Cat")).expect("there").flatten();
+                assert!(left.map(|it| it.file_name()).all(|it| !it.to_string_lossy().ends_with(".partial")), "{when}");
+            },
+        }
+        .die_at_each();
+    }
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{Convert, Global, Network, Recipe};
 use super::choices::LayoutName;
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, InterruptedAtTheEnd};
 use super::progress::{Progress, Unit};
 use super::report::{is_page, page_of_conversion};
 use super::stdout::stdout;
@@ -54,7 +54,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
     }
     let mut watcher = Watcher::new(dataset.images.len(), global)?;
     let summary = convert(&dataset, &weights, engine, &options, target, &mut watcher)?;
-    drop(watcher);
+    watcher.end()?;
     finish(command, global, &summary, &dataset.classes, [&options.feature_key, &options.label_key])
 }
 
@@ -77,7 +77,7 @@ fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) 
 
     let mut watcher = Watcher::new(plan.images(), global)?;
     let summary = convert::convert_planned(plan, out, &weights, engine, running, &mut watcher)?;
-    drop(watcher);
+    watcher.end()?;
     finish(command, global, &summary, &classes, [&record.feature_key, &record.label_key])
 }
 
@@ -155,6 +155,13 @@ impl Watcher {
     fn new(images: usize, global: &Global) -> anyhow::Result<Self> {
         let progress = Progress::new("convert", (images, Unit::Images), "; left out of the records", global);
         Ok(Self { progress, interrupt: Interrupt::listen()?, is_stopping: false })
+    }
+
+    /// The records are there, and what follows may be ended at any moment.
+    fn end(self) -> Result<(), InterruptedAtTheEnd> {
+        let Self { progress, interrupt, .. } = self;
+        drop(progress);
+        interrupt.obey_at_once()
     }
 }
 

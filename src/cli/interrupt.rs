@@ -10,6 +10,11 @@ use signal_hook::flag;
 /// The exit code of a run that was interrupted: 128 and the number of SIGINT, as shells have it.
 pub(super) const EXIT_CODE: u8 = 130;
 
+/// A signal came when the last record file was in hand already.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; all record files are there, and the same command goes on from there")]
+pub(super) struct InterruptedAtTheEnd;
+
 /// Whether somebody wants the run to end.
 pub(super) struct Interrupt {
     requested: Arc<AtomicBool>,
@@ -29,5 +34,13 @@ impl Interrupt {
 
     pub(super) fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
+    }
+
+    /// From now on the next signal ends the process at once; nothing is left that a request could wait for.
+    ///
+    /// # Errors
+    /// One came before.
+    pub(super) fn obey_at_once(self) -> Result<(), InterruptedAtTheEnd> {
+        if self.requested.swap(true, Ordering::SeqCst) { Err(InterruptedAtTheEnd) } else { Ok(()) }
     }
 }

@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | all done |
-//! | 1 | failed at run time; for `dump` also: an image was rejected; for `inspect`: a file is damaged |
+//! | 1 | failed at run time; for `validate` also: a file is unreachable; for `dump`: an image was rejected; for `inspect`: a file is damaged |
 //! | 2 | wrong usage |
 //! | 3 | finished, but images were rejected and `--fail-on-reject` was given |
 //! | 4 | `verify`, or `convert --verify`, found something wrong |
@@ -49,7 +49,9 @@ use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
 use crate::dataset::{Dataset, DatasetError, one_line};
+use crate::machine;
 use args::{Args, Command};
+use interrupt::InterruptedAtTheEnd;
 
 /// Wrong usage that only shows once all arguments are seen together; exit code 2, as clap's own.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let args = Args::parse();
+    machine::raise_file_limit();
     let outcome = log::begin(args.global.verbose).map_err(Into::into).and_then(|()| run(&args));
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -141,7 +144,8 @@ fn is_usage(error: &anyhow::Error) -> bool {
 
 /// Whether somebody wanted this end.
 fn is_interrupt(error: &anyhow::Error) -> bool {
-    matches!(reason(error), Some(ConvertError::Interrupted))
+    matches!(reason(error), Some(ConvertError::Interrupted | ConvertError::Output(OutputError::Interrupted)))
+        || error.is::<InterruptedAtTheEnd>()
 }
 
 /// Whether `convert --verify` found something wrong.

@@ -12,8 +12,12 @@ pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().try_map(|typed| parse(&typed))
 }
 
-/// A path is taken as it is, and a URL of an object store, too; `file://` becomes a path, and other URLs are refused.
+/// A path is taken as it is, and a URL of an object store, too; `file://` becomes a path, and other URLs are refused, as is an
+/// empty name: that is an unset variable of a shell, and would be the current folder.
 fn parse(typed: &OsStr) -> Result<PathBuf, String> {
+    if typed.is_empty() {
+        return Err("the name is empty".to_owned());
+    }
     let path = Path::new(typed);
     let (Some(scheme), Some(text)) = (store::scheme(path), typed.to_str()) else { return Ok(path.into()) };
     if scheme.eq_ignore_ascii_case("file") {
@@ -65,6 +69,11 @@ mod tests {
         for typed in ["photos", "./s3:/x", "/a b/c", "..", "s3", "C:/photos"] {
             assert_eq!(parse(typed.as_ref()), Ok(typed.into()));
         }
+    }
+
+    #[test]
+    fn an_empty_name_is_refused() {
+        assert!(parse("".as_ref()).is_err());
     }
 
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::Global;
 use super::{say, tell};
 use crate::dataset::ImageFile;
-use crate::image::Rejection;
+use crate::image::{Reason, Rejection};
 use crate::number::thousands;
 use crate::report::rejection_line;
 
@@ -227,7 +227,7 @@ impl Progress {
     /// One more image is through.
     pub(super) fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>) {
         if let Some(rejection) = rejection {
-            self.rejected += 1;
+            self.rejected += usize::from(rejection.reason != Reason::Unreachable);
             self.say(&format!("{}{}", rejection_line(file, rejection), self.rejected_ending));
         }
         self.step();

@@ -56,7 +56,13 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
             writeln!(out, "\nreport: {}", display_path(path))?;
         }
     }
-    if !all_moved {
+    if report.counts.unreachable > 0 {
+        say(&format!(
+            "{} unreachable, neither accepted nor rejected: the machine or the store failed; hint: run the same command again",
+            counted(report.counts.unreachable, "file")
+        ));
+    }
+    if !all_moved || report.counts.unreachable > 0 {
         return Ok(Outcome::Failed);
     }
     Ok(Outcome::of_rejected(report.counts.rejected, command.fail_on_reject))
@@ -65,7 +71,11 @@ pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome
 fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let counts = report.counts;
     let (accepted, rejected) = (thousands(counts.accepted), thousands(counts.rejected));
-    writeln!(out, "{}: {accepted} accepted, {rejected} rejected", counted(counts.files, "file"))?;
+    write!(out, "{}: {accepted} accepted, {rejected} rejected", counted(counts.files, "file"))?;
+    match counts.unreachable {
+        0 => writeln!(out)?,
+        unreachable => writeln!(out, ", {} unreachable", thousands(unreachable))?,
+    }
 
     if !report.classes.is_empty() {
         let names: Vec<String> = report.classes.iter().map(|class| one_line(&class.name).to_string()).collect();

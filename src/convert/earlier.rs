@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -31,6 +32,9 @@ use crate::whole_file::{is_temporary, is_temporary_of};
 
 /// The entries of record files that are there and whole, by their place in the plan.
 pub(super) type Entries = BTreeMap<usize, Entry>;
+
+/// Who hears of each record file that is read back, and how many there are, and decides whether to go on.
+pub(super) type Watching<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 
 /// How a run begins.
 pub(super) enum Begun {
@@ -65,7 +69,7 @@ impl Beginning<'_> {
             }
             (Content::Journal, _) => {
                 let path = self.out.join(JOURNAL_NAME);
-                let file = File::open(&path).map_err(OutputError::write(&path))?;
+                let file = File::open(&path).map_err(OutputError::read(&path))?;
                 if let Some(earlier) = journal::read::<Head>(&path, &file)? {
                     self.refuse_other_head(&earlier.head)?;
                 }
@@ -75,13 +79,13 @@ impl Beginning<'_> {
     }
 
     /// Takes the output folder, with what lies there of the same conversion. Every record file in it is read.
-    pub(super) fn begin(&self, start: Start) -> Result<Begun, OutputError> {
+    pub(super) fn begin(&self, start: Start, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
         let content = Content::of(self.out)?;
         match (content, start) {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
             (Content::Manifest, Start::Resume) => {
                 let manifest = self.same(Manifest::read(self.out)?)?;
-                if are_whole(&manifest.files, self.out, self.threads, &mut |_| {})? {
+                if are_whole(&manifest.files, self.out, self.threads, watch)? {
                     output::leave_finished(self.out)?;
                     return Ok(Begun::Finished(manifest.files));
                 }
@@ -121,14 +125,14 @@ impl Beginning<'_> {
             },
         };
         sweep(self.out, self.head.paths(), is_temporary)?;
-        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?))
+        Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, watch)?))
     }
 
     /// The same for one of several workers, who needs the record files of its share only.
-    pub(super) fn begin_share(&self, share: Share) -> Result<Begun, OutputError> {
+    pub(super) fn begin_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
         loop {
             match Content::of(self.out)? {
-                Content::Manifest => return self.finished_share(share),
+                Content::Manifest => return self.finished_share(share, watch),
                 Content::Plan => return Err(OutputError::Planned(self.out.into())),
                 Content::Nothing | Content::Journal => {}
             }
@@ -139,16 +143,16 @@ impl Beginning<'_> {
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
             let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
-            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, &mut |_| {})?));
+            return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, watch)?));
         }
     }
 
-    fn finished_share(&self, share: Share) -> Result<Begun, OutputError> {
+    fn finished_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
         let manifest = self.same(Manifest::read(self.out)?)?;
         let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
         let planned: HashSet<&str> = planned.collect();
         let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
-        if are_whole(&files, self.out, self.threads, &mut |_| {})? {
+        if are_whole(&files, self.out, self.threads, watch)? {
             Ok(Begun::Finished(files))
         } else {
             Err(OutputError::NeedsRepair(self.out.into()))
@@ -219,7 +223,7 @@ pub(super) fn whole(
     head: &Head,
     out: &Path,
     threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
+    watch: &mut Watching<'_>,
 ) -> Result<Entries, OutputError> {
     let known = entries.len();
     let is_whole = |entry: &Entry| match (head.file(entry.index), &entry.file) {
@@ -228,8 +232,8 @@ pub(super) fn whole(
         (Some(name), Some(file)) => Ok(file.path == name && file.is_in(out)?),
         (Some(_), None) => Ok(true),
     };
-    let verdicts = on_all_threads(known, threads, |index| is_whole(&entries[index]), watch);
-    let whole = entries.into_iter().zip(verdicts.map_err(OutputError::unreachable(out))?);
+    let verdicts = on_all_threads(out, known, threads, |index| is_whole(&entries[index]), watch)?;
+    let whole = entries.into_iter().zip(verdicts);
     let mut whole: Vec<_> = whole.filter(|(_, is_whole)| *is_whole).map(|(entry, _)| entry).collect();
     // That there is no file nobody can look at: where there is one that somebody wrote, it counts.
     whole.sort_by_key(|entry| entry.file.is_some());
@@ -245,19 +249,20 @@ pub(super) fn are_whole(
     files: &[WrittenFile],
     out: &Path,
     threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
+    watch: &mut Watching<'_>,
 ) -> Result<bool, OutputError> {
-    let verdicts = on_all_threads(files.len(), threads, |index| files[index].is_in(out), watch);
-    Ok(verdicts.map_err(OutputError::unreachable(out))?.iter().all(|whole| *whole))
+    let verdicts = on_all_threads(out, files.len(), threads, |index| files[index].is_in(out), watch)?;
+    Ok(verdicts.iter().all(|whole| *whole))
 }
 
-/// `watch` hears of each answer, and how many there will be.
+/// Asks the question of so many files in `out`; `watch` hears of each answer.
 pub(super) fn on_all_threads(
+    out: &Path,
     count: usize,
     threads: NonZero<usize>,
     question: impl Fn(usize) -> io::Result<bool> + Sync,
-    watch: &mut dyn FnMut(usize),
-) -> io::Result<Vec<bool>> {
+    watch: &mut Watching<'_>,
+) -> Result<Vec<bool>, OutputError> {
     let mut answers = Vec::with_capacity(count);
     let states = vec![(); threads.get().min(count).max(1)];
     parallel::ordered(
@@ -265,9 +270,8 @@ pub(super) fn on_all_threads(
         states,
         |(), index| question(index),
         |answer| {
-            answers.push(answer?);
-            watch(count);
-            Ok::<_, io::Error>(())
+            answers.push(answer.map_err(OutputError::unreachable(out))?);
+            if watch(count).is_break() { Err(OutputError::Interrupted) } else { Ok(()) }
         },
     )?;
     Ok(answers)

@@ -35,13 +35,38 @@ pub enum ConvertError {
     /// The network failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The store of the images does not answer; what it has is not known, and nothing is left out for that.
+    /// The store of the images does not answer, or the machine fails to read them; that says nothing about an image, and none
+    /// is left out for it.
     #[error("{}: {detail}", display_path(path))]
     Unreachable {
         /// The first image that could not be had.
         path: PathBuf,
-        /// What the store says, and what to do.
+        /// What the store or the system says, and what to do.
         detail: String,
+    },
+    /// An image is not the file that was listed when the run began.
+    #[error(
+        "{}: the data set changed while it was read: {detail}; hint: bring the image back as it was and run the same command \
+         again, or convert anew with --restart",
+        display_path(path)
+    )]
+    Changed {
+        /// The image.
+        path: PathBuf,
+        /// What changed.
+        detail: String,
+    },
+    /// Features that are no numbers; no record is made of them.
+    #[error(
+        "{}: the engine {engine} computed features that are not finite (NaN or infinity); hint: the weights are damaged or do \
+         not fit this network, or the device cannot compute it: check with other weights, --precision f32 and --backend cpu",
+        display_path(path)
+    )]
+    NotFinite {
+        /// The image.
+        path: PathBuf,
+        /// The engine's name.
+        engine: &'static str,
     },
     /// The data set has images without a label.
     #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::conclude::{conclude, write_companions};
 use super::content::Content;
-use super::earlier::{are_whole, sweep, whole};
+use super::earlier::{Watching, are_whole, sweep, whole};
 use super::journal::Earlier;
 use super::manifest::Manifest;
 use super::output::{Output, leave_finished};
@@ -29,6 +30,10 @@ use crate::whole_file::is_temporary;
 /// ([`ConvertError::Lacking`]), there is a record file that is not the conversion's, or writing failed. What is there stays for another try.
 pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Finalized, ConvertError> {
     let start = Instant::now();
+    let watch = &mut |files| {
+        watch(files);
+        ControlFlow::Continue(())
+    };
     let (manifest, was_finished) = match Content::of(out)? {
         Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
         Content::Manifest => (finished(out, threads, watch)?, true),
@@ -45,11 +50,7 @@ pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
 }
 
 /// The manifest of a conversion that is finished already, if none of its record files was lost since.
-pub(super) fn finished(
-    out: &Path,
-    threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
-) -> Result<Manifest, OutputError> {
+pub(super) fn finished(out: &Path, threads: NonZero<usize>, watch: &mut Watching<'_>) -> Result<Manifest, OutputError> {
     let manifest = Manifest::read(out)?;
     if !are_whole(&manifest.files, out, threads, watch)? {
         return Err(OutputError::NeedsRepair(out.into()));
@@ -59,7 +60,7 @@ pub(super) fn finished(
     Ok(manifest)
 }
 
-fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize)) -> Result<Manifest, ConvertError> {
+fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut Watching<'_>) -> Result<Manifest, ConvertError> {
     let mut output = Output::lock(out)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;

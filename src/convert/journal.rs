@@ -27,6 +27,8 @@ use crate::whole_file::sync_folder;
 
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
 pub const JOURNAL_NAME: &str = ".petrec-journal";
+/// How often the lock is tried for that belongs to a file that was removed meanwhile.
+const TRIES: u32 = 100;
 /// Version of the records in it.
 const FORMAT: u32 = 2;
 
@@ -71,7 +73,7 @@ impl Journal {
     /// Opens or makes the journal `path`, in a folder that exists, and locks it; `None` where another process has it.
     pub(super) fn lock(path: PathBuf) -> Result<Option<Self>, OutputError> {
         let failed = |reason| OutputError::Write { path: path.clone(), reason };
-        loop {
+        for _ in 0..TRIES {
             crash_point();
             let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.map_err(failed)?;
@@ -79,12 +81,14 @@ impl Journal {
                 return Ok(None);
             }
             // Whoever had the lock may have finished and removed the file between our two calls.
-            if is_named(&path, &file).map_err(failed)? {
+            if is_named(&path, &file).map_err(OutputError::read(&path))? {
                 // What is in it is for `read` to tell; until then it may name record files.
-                let holds_something = file.metadata().map_err(failed)?.len() > 0;
+                let holds_something = file.metadata().map_err(OutputError::read(&path))?.len() > 0;
                 return Ok(Some(Self { path, file, entries: Mutex::new(usize::from(holds_something)) }));
             }
         }
+        // Others come and go, or the file system does not know its own files.
+        Ok(None)
     }
 
     /// Reads what an earlier run wrote, up to where it was interrupted, and goes on from there. `None` where there is
@@ -234,7 +238,7 @@ pub(super) fn scan<H: DeserializeOwned>(
                 first = Some((head, crate::hex(&Sha256::digest(&record))));
             }
             (Ok(record), Some(_)) => each(serde_json::from_slice(&record).map_err(foreign)?),
-            (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::write(path)(error)),
+            (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::read(path)(error)),
             (Err(_), _) => break,
         }
     }
@@ -245,7 +249,12 @@ pub(super) fn scan<H: DeserializeOwned>(
 /// Whether `file` is still the one that goes by the name `path`.
 pub(super) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
     let file = file.try_clone().and_then(Handle::from_file)?;
-    Ok(Handle::from_path(path).is_ok_and(|named| named == file))
+    match Handle::from_path(path) {
+        Ok(named) => Ok(named == file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        // Nobody knows: to try again at once would be to try for ever.
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::split::Division;
 use super::{Options, Tfds};
 use crate::dataset::{Dataset, display_path};
 use crate::hashing::hash_file;
+use crate::machine;
 use crate::model::{Metadata, Weights};
 use crate::store;
 
@@ -139,7 +140,7 @@ impl WrittenFile {
     /// Whether it and its index lie in `out`, byte for byte.
     ///
     /// # Errors
-    /// They lie in a store that does not tell.
+    /// They are in a store that does not answer, or the machine fails to read them.
     pub(super) fn is_in(&self, out: &Path) -> io::Result<bool> {
         let is_there = |path: Option<PathBuf>, bytes: u64, sha256: &str| match path {
             Some(path) => is_whole(&out.join(path), bytes, sha256),
@@ -160,7 +161,8 @@ fn is_whole(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
     let has_its_hash = || hash_file(path).map(|(_, found)| found == sha256);
     let found = if store::is_url(path) { store::head(path) } else { store::metadata(path) };
     match found.and_then(|found| Ok(found.bytes == bytes && has_its_hash()?)) {
-        Err(error) if !store::is_transient(&error) => Ok(false),
+        // What the machine fails to read may be whole all the same.
+        Err(error) if store::is_url(path) && !store::is_transient(&error) || machine::is_of_file(&error) => Ok(false),
         outcome => outcome,
     }
 }

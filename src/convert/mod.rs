@@ -59,15 +59,17 @@ pub use split::{Division, ParseSplitsError, Split, Splits};
 pub use summary::{Finalized, Summary, Totals};
 pub use tfds::{ParseTfdsError, Tfds, TfdsError};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ImageFile};
 use crate::engine::FeatureExtractor;
+use crate::image::{Reason, Rejection};
 use crate::model::Weights;
 use crate::parallel;
 use crate::store;
-use crate::validate::validate;
+use crate::validate::try_validate;
 use conclude::{conclude, report_file, write_companions};
 use earlier::{Beginning, Begun, Entries};
 use head::{Head, divide};
+use options::go_on;
 use plan::{Arrangement, Plan};
 use record_files::{Form, RecordFiles};
 use worker::Worker;
@@ -161,14 +163,14 @@ impl<'a> Conversion<'a> {
         let Target { out, part } = target;
         let beginning = Beginning { plan: &self.plan, head: &self.head, out, threads: self.options.threads };
         let begun = match part {
-            Part::Whole { start, .. } => beginning.begin(start)?,
-            Part::Share(share) => beginning.begin_share(share)?,
+            Part::Whole { start, .. } => beginning.begin(start, &mut |_| go_on(watch))?,
+            Part::Share(share) => beginning.begin_share(share, &mut |_| go_on(watch))?,
         };
         let (mut output, done) = match begun {
             Begun::Unfinished(output, done) => (output, done),
             Begun::Finished(files) => {
                 if let Part::Whole { report, .. } = part {
-                    self.complete(report, out, &files)?;
+                    self.complete(report, out, &files, watch)?;
                 }
                 watch.begun(images, images);
                 return Ok((images, files));
@@ -202,14 +204,27 @@ impl<'a> Conversion<'a> {
     }
 
     /// Writes what is missing beside the record files of a finished conversion, and its report where that is wanted.
-    fn complete(&self, report: Option<&Path>, out: &Path, files: &[WrittenFile]) -> Result<(), ConvertError> {
+    fn complete(
+        &self,
+        report: Option<&Path>,
+        out: &Path,
+        files: &[WrittenFile],
+        watch: &mut impl Watch,
+    ) -> Result<(), ConvertError> {
         let manifest = Manifest { files: files.to_vec(), ..self.head.manifest.clone() };
         write_companions(out, &manifest)?;
         let path = report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
         if report.is_some() || !store::is_there(&path).map_err(OutputError::unreachable(&path))? {
             // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
             let file = report_file(&path, out, &manifest, &self.dataset.root)?;
-            let mut outcomes = validate(self.dataset, self.options.policy, self.options.threads, |_, _| {});
+            let on_file = |file: &ImageFile, rejection: Option<&Rejection>| match rejection {
+                Some(Rejection { reason: Reason::Unreachable, detail, .. }) => {
+                    Err(ConvertError::Unreachable { path: file.path.clone(), detail: detail.clone() })
+                }
+                _ if watch.wants_to_stop() => Err(ConvertError::Interrupted),
+                _ => Ok(()),
+            };
+            let mut outcomes = try_validate(self.dataset, self.options.policy, self.options.threads, on_file)?;
             let splits = self.plan.files.iter().map(|file| (file.split.as_deref(), self.plan.images_of(file)));
             divide(&mut outcomes, &manifest, splits);
             file.finish(&outcomes)?;

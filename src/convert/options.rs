@@ -1,6 +1,7 @@
 //! How and where a conversion is done.
 
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{ConvertError, Division, Layout, Order, Share, Tfds};
@@ -105,4 +106,9 @@ pub trait Watch {
     fn image(&mut self, file: &ImageFile, rejection: Option<&Rejection>);
     /// Whether to stop as soon as the record file in hand is done.
     fn wants_to_stop(&mut self) -> bool;
+}
+
+/// Whether the run is to go on, for those who watch record files being read back.
+pub(super) fn go_on(watch: &mut impl Watch) -> ControlFlow<()> {
+    if watch.wants_to_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

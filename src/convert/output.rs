@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::{io, mem};
 
@@ -132,8 +132,17 @@ impl Output {
             Ok(())
         };
         let path = self.path(relative);
-        let waiting = thread::Builder::new().spawn(commit).map_err(OutputError::write(&path))?;
-        self.committing.push_back((path, waiting));
+        let commit = Arc::new(Mutex::new(Some(commit)));
+        let take = |from: &Mutex<Option<_>>| from.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let its = Arc::clone(&commit);
+        match thread::Builder::new().spawn(move || take(&its).map_or(Ok(()), |commit| commit())) {
+            Ok(waiting) => self.committing.push_back((path, waiting)),
+            // There is no thread to be had, and the work is still here.
+            Err(_) => {
+                let done = take(&commit).map_or(Ok(()), |commit| commit());
+                self.note(path, done)?;
+            }
+        }
         Ok(())
     }
 
@@ -149,12 +158,17 @@ impl Output {
         if let Some((path, waiting)) = self.committing.pop_front() {
             let died = |_| Err(io::Error::other("the thread that wrote it died").into());
             let done = waiting.join().unwrap_or_else(died);
-            done.inspect_err(|_| self.failed += 1).map_err(|error| match error {
-                CommitError::Io(reason) => OutputError::Write { path, reason },
-                CommitError::NotAsWritten(problem) => OutputError::NotAsWritten { path, problem },
-            })?;
+            self.note(path, done)?;
         }
         Ok(())
+    }
+
+    /// Counts a file that did not get on disk under its name.
+    fn note(&mut self, path: PathBuf, done: Result<(), CommitError>) -> Result<(), OutputError> {
+        done.inspect_err(|_| self.failed += 1).map_err(|error| match error {
+            CommitError::Io(reason) => OutputError::Write { path, reason },
+            CommitError::NotAsWritten(problem) => OutputError::NotAsWritten { path, problem },
+        })
     }
 
     /// Waits for the disk, and tells how many files did not get there.

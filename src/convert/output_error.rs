@@ -136,12 +136,26 @@ pub enum OutputError {
         /// What is wrong with it.
         problem: Problem,
     },
-    /// A store does not tell what is there.
+    /// A store does not answer, or the machine fails to read what is there.
     #[error("{}: {reason}", display_path(path))]
     Unreachable {
-        /// The URL.
+        /// The URL or the folder.
         path: PathBuf,
-        /// What the store said, and what to do.
+        /// What the store or the system said.
+        reason: io::Error,
+    },
+    /// Somebody wanted the run to end while record files were read back.
+    #[error("interrupted")]
+    Interrupted,
+    /// Reading failed.
+    #[error(
+        "{}: cannot be read: {reason}; hint: check its permissions and the disk, then run the same command again",
+        display_path(path)
+    )]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
         reason: io::Error,
     },
     /// Writing failed.
@@ -155,12 +169,17 @@ pub enum OutputError {
 }
 
 impl OutputError {
-    /// Makes the error of `path`, whose store does not answer.
+    /// Makes the error of `path`, whose store does not answer or which the machine fails to read.
     pub(super) fn unreachable(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Unreachable { path: path.into(), reason }
     }
 
-    /// Makes the error of `path` from what the system said.
+    /// Makes the error of `path`, which could not be read, from what the system said.
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |reason| Self::Read { path: path.into(), reason }
+    }
+
+    /// Makes the error of `path`, which could not be written, from what the system said.
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Write { path: path.into(), reason }
     }

@@ -8,8 +8,8 @@ use super::fingerprint::pool_name;
 use super::manifest::RecordDescription;
 use super::{ConvertError, Options};
 use crate::dataset::{Dataset, ImageFile};
-use crate::engine::{EngineError, FeatureExtractor, ImageBatch};
-use crate::image::{Files, Loaded, Reason, Rejection};
+use crate::engine::{FeatureExtractor, ImageBatch};
+use crate::image::{Files, Loaded, NotLoaded, Reason, Rejection};
 use crate::model::{Network, Preprocess, Weights};
 use crate::report::Finding;
 use crate::tfrecord::framing::FRAMING_LEN;
@@ -74,10 +74,14 @@ impl<'a> Worker<'a> {
         place: usize,
     ) -> Result<Converted<'o>, ConvertError> {
         let file = files.get(place).expect("the order ends here");
-        let loaded = files.load(place, file).and_then(|loaded| self.unless_changed(file, loaded));
-        if let Err(Rejection { reason: Reason::Unreachable, detail, .. }) = loaded {
-            return Err(ConvertError::Unreachable { path: file.path.clone(), detail });
-        }
+        let loaded = match files.load(place, file) {
+            Ok(loaded) => self.unless_changed(file, loaded),
+            Err(NotLoaded::Rejected(Rejection { reason: Reason::Unreachable, detail, .. })) => {
+                return Err(ConvertError::Unreachable { path: file.path.clone(), detail });
+            }
+            Err(NotLoaded::Rejected(rejection)) => Err(rejection),
+            Err(NotLoaded::Changed(detail)) => return Err(ConvertError::Changed { path: file.path.clone(), detail }),
+        };
         let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
         let record = match loaded {
             Ok(loaded) => Ok(self.record(engine, file, loaded)?),
@@ -100,7 +104,7 @@ impl<'a> Worker<'a> {
         engine: &mut dyn FeatureExtractor,
         file: &ImageFile,
         mut loaded: Loaded,
-    ) -> Result<Vec<u8>, EngineError> {
+    ) -> Result<Vec<u8>, ConvertError> {
         let side = self.network.side;
         let input = self.preprocess.input(&loaded.picture, side);
         let bytes = mem::take(&mut loaded.bytes);
@@ -108,6 +112,9 @@ impl<'a> Worker<'a> {
         drop(loaded);
         let features = engine.extract(ImageBatch::new(side, input))?;
         let values = self.options.pool.apply(features.data, self.network.head.output);
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(ConvertError::NotFinite { path: file.path.clone(), engine: engine.name() });
+        }
 
         let path = portable(&file.relative);
         let class = self.dataset.class_of(file).unwrap_or_default();

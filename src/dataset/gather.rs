@@ -6,10 +6,11 @@ use std::{fs, io};
 
 use super::error::DatasetError;
 use super::labels::{self, NestedPhotos};
-use super::listing::{File, Listing, is_of_the_path};
+use super::listing::{File, Listing};
 use super::note::Note;
 use super::source::{ClassFolder, Source};
 use super::{ImageFile, Options};
+use crate::machine;
 use crate::store;
 
 /// The images so far, and the makings of the notes.
@@ -188,7 +189,7 @@ impl<'a> Gather<'a> {
             Ok(listing) => Ok(Some(listing)),
             // What was listed and has no entry any more vanished: a disk that was unplugged, perhaps.
             Err(DatasetError::Unreadable { path, reason })
-                if is_of_the_path(&reason)
+                if machine::is_of_file(&reason)
                     && (reason.kind() != io::ErrorKind::NotFound || fs::symlink_metadata(&path).is_ok()) =>
             {
                 self.unreadable.push((path, reason.to_string()));

@@ -4,10 +4,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::DatasetError;
+use crate::machine;
 use crate::store;
 
 /// What systems leave in folders: macOS's archives, Synology's index, Windows, ext4, Python.
@@ -85,7 +86,7 @@ impl Listing {
             let metadata = if is_link { fs::metadata(entry.path()) } else { entry.metadata() };
             match metadata {
                 Ok(metadata) => listing.add(name, is_link, &metadata),
-                Err(error) if is_link && is_of_the_path(&error) => {
+                Err(error) if is_link && machine::is_of_file(&error) => {
                     listing.files.push(File { name, size: None, modified: None });
                 }
                 // Deleted since the folder was opened: as if it had never been there.
@@ -106,22 +107,6 @@ impl Listing {
             self.odd.push(name);
         }
     }
-}
-
-/// Whether the fault lies with this path and stays there: no rights, a link that leads nowhere or in a circle, a name or a
-/// path that is too long. Any other one is the machine's, and no verdict on the data set.
-pub(super) fn is_of_the_path(reason: &io::Error) -> bool {
-    // ErrorKind::FilesystemLoop is not stable.
-    let link_loop = if cfg!(windows) {
-        1921
-    } else if cfg!(any(target_os = "linux", target_os = "android")) {
-        40
-    } else {
-        62
-    };
-    let kinds =
-        [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::NotADirectory, ErrorKind::InvalidFilename];
-    kinds.contains(&reason.kind()) || reason.raw_os_error() == Some(link_loop)
 }
 
 /// Whether a name is none that a person gave.

@@ -1,13 +1,14 @@
 //! Reading an image file and decoding it, or deciding on it, in one step.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use tracing::debug;
 
+use super::folders::Folders;
 use super::memory::Turn;
+use super::read::{Content, Failure, Patience, admit, read_file};
 use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, decode_since};
 use crate::dataset::ImageFile;
 use crate::store::{self, ReadAhead};
@@ -26,18 +27,42 @@ pub struct Loaded {
 /// Reads the file at `path`, which may be a URL, once and decodes it as [`decode`](super::decode) does.
 ///
 /// # Errors
-/// As [`decode`](super::decode); a file that cannot be read is rejected as [`Reason::Unreadable`], one of a store that does not
-/// answer as [`Reason::Unreachable`], and one that is too long is not read.
+/// As [`decode`](super::decode); a file that cannot be read, by its own fault, is rejected as [`Reason::Unreadable`], one that
+/// the machine or a store fails to read as [`Reason::Unreachable`], and one that is too long is not read.
 pub fn load(path: &Path, policy: impl Into<Policy>) -> Result<Loaded, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
     let load = || {
-        let bytes = read(path, &policy, &turn)?;
-        let picture = decode_since(start, &bytes, policy)?;
+        let Content { bytes, since } = read(path, &policy, &turn)?;
+        let picture = decode_since(since, &bytes, policy)?;
         Ok((bytes, picture))
     };
     let outcome = load();
     tell(path, start, outcome.as_ref().map(|(_, picture)| picture.outline()));
     outcome.map(|(bytes, picture)| Loaded { bytes, picture, _turn: turn })
+}
+
+/// Why an image of a data set is not loaded.
+pub(crate) enum NotLoaded {
+    /// It is not the file that was listed, in these words.
+    Changed(String),
+    /// It is rejected, or unreachable.
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for NotLoaded {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Failure> for NotLoaded {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Changed(detail) => Self::Changed(detail),
+            Failure::Rejected(rejection) => Self::Rejected(rejection),
+            Failure::Io(error) => Self::Rejected(error.into()),
+        }
+    }
 }
 
 /// The files of a data set in the order in which they are wanted. Those of a store are fetched before their turn comes.
@@ -47,11 +72,17 @@ pub(crate) struct Files<'a> {
     order: Option<&'a [usize]>,
     policy: Policy,
     ahead: ReadAhead,
+    folders: Folders<'a>,
+    patience: Patience,
 }
 
 impl<'a> Files<'a> {
     pub(crate) fn new(files: &'a [ImageFile], order: Option<&'a [usize]>, policy: Policy) -> Self {
-        Self { files, order, policy, ahead: ReadAhead::default() }
+        let folders = match order {
+            Some(order) => Folders::of(order.iter().filter_map(|place| files.get(*place))),
+            None => Folders::of(files.iter()),
+        };
+        Self { files, order, policy, ahead: ReadAhead::default(), folders, patience: Patience::default() }
     }
 
     /// The file whose turn is the `place`-th.
@@ -60,31 +91,45 @@ impl<'a> Files<'a> {
         self.files.get(index)
     }
 
-    /// [`load`] of a file, once only.
-    pub(crate) fn load(&self, place: usize, file: &ImageFile) -> Result<Loaded, Rejection> {
+    /// [`load`] of a file, once only, which must be the one that was listed.
+    pub(crate) fn load(&self, place: usize, file: &ImageFile) -> Result<Loaded, NotLoaded> {
         let (start, turn) = (Instant::now(), Turn::begin());
         let load = || {
-            let bytes = self.read(place, file, &turn)?;
-            let picture = decode_since(start, &bytes, self.policy)?;
+            // A plan has no times of change, and lengths that are compared where it is known.
+            let Content { bytes, since } = self.read(place, file, file.modified.map(|_| file), &turn)?;
+            let picture = decode_since(since, &bytes, self.policy)?;
             Ok((bytes, picture))
         };
         let outcome = load();
-        tell(&file.path, start, outcome.as_ref().map(|(_, picture)| picture.outline()));
+        match &outcome {
+            Ok((_, picture)) => tell(&file.path, start, Ok(picture.outline())),
+            Err(NotLoaded::Rejected(rejection)) => tell(&file.path, start, Err(rejection)),
+            Err(NotLoaded::Changed(detail)) => debug!(path = %file.path.display(), detail, "changed"),
+        }
         outcome.map(|(bytes, picture)| Loaded { bytes, picture, _turn: turn })
     }
 
     /// [`check_file`] of a file, once only.
     pub(crate) fn check(&self, place: usize, file: &ImageFile) -> Result<Outline, Rejection> {
         let (start, turn) = (Instant::now(), Turn::begin());
-        let outcome = self.read(place, file, &turn).and_then(|bytes| check_since(start, &bytes, self.policy));
+        let content = self.read(place, file, None, &turn).map_err(rejection);
+        let outcome = content.and_then(|Content { bytes, since }| check_since(since, &bytes, self.policy));
         tell(&file.path, start, outcome.as_ref().copied());
         outcome
     }
 
-    fn read(&self, place: usize, file: &ImageFile, turn: &Turn) -> Result<Vec<u8>, Rejection> {
+    fn read(
+        &self,
+        place: usize,
+        file: &ImageFile,
+        listed: Option<&ImageFile>,
+        turn: &Turn,
+    ) -> Result<Content, Failure> {
         if !store::is_url(&file.path) {
-            return read(&file.path, &self.policy, turn);
+            let read = || read_file(&file.path, listed, &self.policy, turn);
+            return self.patience.read(read, || self.folders.lost(file));
         }
+        let since = Instant::now();
         admit(file.size, &self.policy, turn)?;
         let object = |place| {
             let file = self.get(place)?;
@@ -92,7 +137,17 @@ impl<'a> Files<'a> {
             let is_admitted = self.policy.limits.admit_file(file.size).is_ok();
             Some((file.path.as_path(), is_admitted.then_some(file.size)))
         };
-        self.ahead.take(place, object).map_err(|error| not_fetched(&error))
+        let bytes = self.ahead.take(place, object).map_err(|error| not_fetched(&error))?;
+        Ok(Content { bytes, since })
+    }
+}
+
+/// What is wrong with a file of which nothing was listed.
+fn rejection(failure: Failure) -> Rejection {
+    match failure {
+        Failure::Rejected(rejection) => rejection,
+        Failure::Changed(detail) => Rejection::new(Reason::Unreadable, Format::Unknown, detail),
+        Failure::Io(error) => error.into(),
     }
 }
 
@@ -102,7 +157,8 @@ impl<'a> Files<'a> {
 /// As [`load`].
 pub fn check_file(path: &Path, policy: impl Into<Policy>) -> Result<Outline, Rejection> {
     let (policy, start, turn) = (policy.into(), Instant::now(), Turn::begin());
-    let outcome = read(path, &policy, &turn).and_then(|bytes| check_since(start, &bytes, policy));
+    let content = read(path, &policy, &turn);
+    let outcome = content.and_then(|Content { bytes, since }| check_since(since, &bytes, policy));
     tell(path, start, outcome.as_ref().copied());
     outcome
 }
@@ -116,13 +172,6 @@ fn tell(path: &Path, start: Instant, outcome: Result<Outline, &Rejection>) {
     }
 }
 
-/// Refuses a file for its length, and waits for the memory that it will take.
-fn admit(length: u64, policy: &Policy, turn: &Turn) -> Result<(), Rejection> {
-    let refuse = |(reason, detail)| Rejection::new(reason, Format::Unknown, detail);
-    policy.limits.admit_file(length).map_err(refuse)?;
-    turn.room(length, Format::Unknown, None)
-}
-
 /// Of a store that does not answer nobody knows what it has: that is another thing than a file that cannot be read.
 fn not_fetched(error: &io::Error) -> Rejection {
     match store::is_transient(error) {
@@ -131,25 +180,17 @@ fn not_fetched(error: &io::Error) -> Rejection {
     }
 }
 
-fn read(path: &Path, policy: &Policy, turn: &Turn) -> Result<Vec<u8>, Rejection> {
-    if store::is_url(path) {
-        let metadata = store::head(path).map_err(|error| not_fetched(&error))?;
-        admit(metadata.bytes, policy, turn)?;
-        return store::read(path).map_err(|error| not_fetched(&error));
+fn read(path: &Path, policy: &Policy, turn: &Turn) -> Result<Content, Rejection> {
+    /// Of all files that are in no data set.
+    static PATIENCE: Patience = Patience::new();
+
+    if !store::is_url(path) {
+        let content = PATIENCE.read(|| read_file(path, None, policy, turn), || None);
+        return content.map_err(rejection);
     }
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        // Reading a pipe could wait for ever.
-        return Err(io::Error::other("not a regular file").into());
-    }
-    let length = metadata.len();
-    admit(length, policy, turn)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX)).map_err(io::Error::from)?;
-    // A byte more tells that the file grew; how far, nobody needs to know.
-    File::open(path)?.take(length.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > length {
-        return Err(io::Error::other("it is being written to").into());
-    }
-    Ok(bytes)
+    let since = Instant::now();
+    let metadata = store::head(path).map_err(|error| not_fetched(&error))?;
+    admit(metadata.bytes, policy, turn)?;
+    let bytes = store::read(path).map_err(|error| not_fetched(&error))?;
+    Ok(Content { bytes, since })
 }

@@ -5,12 +5,14 @@
 //! `tf.image.resize` does. Both are tested against recorded decisions of TensorFlow (`tests/decode_parity.rs`).
 //! A rejected file gets one [`Reason`] with a stable code.
 
+mod folders;
 mod gif;
 mod jpeg;
 mod limits;
 mod load;
 mod memory;
 mod png;
+mod read;
 mod reject;
 pub mod resize;
 mod sniff;
@@ -21,7 +23,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{Limits, Policy};
-pub(crate) use load::Files;
+pub(crate) use load::{Files, NotLoaded};
 pub use load::{Loaded, check_file, load};
 pub use reject::{Reason, Rejection};
 pub use resize::Recipe;

@@ -8,6 +8,7 @@ use std::{fmt, io};
 use serde::{Deserialize, Serialize};
 
 use super::Format;
+use crate::machine;
 
 /// The cause of a rejection. [`Reason::code`] is its stable name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,10 +17,11 @@ pub enum Reason {
     /// The file has no bytes.
     #[serde(rename = "E_EMPTY")]
     Empty,
-    /// The file could not be read from disk: missing, no permission, an I/O error.
+    /// The file could not be read from disk, by its own fault: missing, no permission, a folder, a link that leads nowhere.
     #[serde(rename = "E_UNREADABLE")]
     Unreadable,
-    /// The store that has the file did not answer, however often it was asked.
+    /// The store that has the file did not answer, or the machine failed to read it, however often it was tried. That says
+    /// nothing about the file.
     #[serde(rename = "E_UNREACHABLE")]
     Unreachable,
     /// The first bytes belong to no image format that we know.
@@ -128,7 +130,7 @@ impl Reason {
         match self {
             Self::Empty => "the file is empty",
             Self::Unreadable => "the file cannot be read",
-            Self::Unreachable => "the file cannot be had now",
+            Self::Unreachable => "the file is unreachable",
             Self::NotAnImage => "the file is not an image",
             Self::UnsupportedFormat => "images of this format are not accepted",
             Self::NotJpeg => "the file is not a JPEG, and only JPEG is accepted",
@@ -182,7 +184,7 @@ impl Rejection {
         self
     }
 
-    /// The rejection of a file that could not be read.
+    /// The rejection of a file that could not be read by its own fault.
     #[must_use]
     pub fn unreadable(error: &io::Error) -> Self {
         Self::new(Reason::Unreadable, Format::Unknown, error.to_string())
@@ -190,8 +192,10 @@ impl Rejection {
 }
 
 impl From<io::Error> for Rejection {
+    /// [`Reason::Unreadable`] where it is the file's own fault, and [`Reason::Unreachable`] where it is the machine's.
     fn from(error: io::Error) -> Self {
-        Self::unreadable(&error)
+        let reason = if machine::is_of_file(&error) { Reason::Unreadable } else { Reason::Unreachable };
+        Self::new(reason, Format::Unknown, error.to_string())
     }
 }
 

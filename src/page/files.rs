@@ -127,7 +127,7 @@ fn row(name: &str, counts: Counts, more: impl Iterator<Item = String>, bar: &str
 
 fn rejected(photos: &Photos<'_>, shown: &[usize]) -> String {
     let report = photos.report;
-    let content = match report.counts.rejected {
+    let content = match report.counts.rejected + report.counts.unreachable {
         0 => "<p>None.</p>\n".to_owned(),
         all => {
             let option = |(code, count): (&Cow<'_, str>, &usize)| {

@@ -22,14 +22,16 @@ pub enum Verdict {
     Accepted,
     /// It does not; the reason code says why.
     Rejected,
+    /// Nothing is known of it: its store does not answer, or the machine fails to read it.
+    Unreachable,
 }
 
 /// What was found out about one file, whatever it is called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
-    /// Accepted or rejected.
+    /// Accepted, rejected or unreachable.
     pub verdict: Verdict,
-    /// The reason code of a rejected file.
+    /// The reason code of a file that is not accepted.
     pub reason: Option<Reason>,
     /// The reason in words.
     pub detail: Option<String>,
@@ -47,6 +49,7 @@ impl Finding {
     pub fn new(outcome: Result<Outline, &Rejection>) -> Self {
         let (verdict, format, size) = match outcome {
             Ok(picture) => (Verdict::Accepted, picture.format, Some((picture.width, picture.height))),
+            Err(rejection) if rejection.reason == Reason::Unreachable => (Verdict::Unreachable, rejection.format, None),
             Err(rejection) => (Verdict::Rejected, rejection.format, rejection.size),
         };
         let rejection = outcome.err();
@@ -86,6 +89,14 @@ pub struct Counts {
     pub accepted: usize,
     /// Files that do not.
     pub rejected: usize,
+    /// Files of which nothing is known, because the machine or the store failed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unreachable: usize,
+}
+
+/// Whether a number is not worth a line: nearly always.
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Counts {
@@ -94,6 +105,7 @@ impl Counts {
         match verdict {
             Verdict::Accepted => self.accepted += 1,
             Verdict::Rejected => self.rejected += 1,
+            Verdict::Unreachable => self.unreachable += 1,
         }
     }
 }

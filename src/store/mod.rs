@@ -22,6 +22,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use crate::machine;
+
 pub(crate) use remote::{
     ReadAhead, below, head, is_transient, list, list_from, put, put_new, read_many, read_piece, remove, upload,
     upload_new,
@@ -101,7 +103,10 @@ pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
 /// Whether there is a file.
 pub(crate) fn is_there(path: &Path) -> io::Result<bool> {
     if !is_url(path) {
-        return Ok(path.exists());
+        return match path.try_exists() {
+            Err(error) if machine::is_of_file(&error) => Ok(false),
+            outcome => outcome,
+        };
     }
     match head(path) {
         Ok(_) => Ok(true),

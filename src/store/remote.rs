@@ -28,6 +28,7 @@ pub(crate) use super::problem::is_transient;
 use super::problem::problem;
 use super::{Item, Metadata, ReadSeek, is_writable};
 use crate::crash_point::crash_point;
+use crate::silence;
 
 /// Threads that move bytes between sockets and memory.
 const THREADS: usize = 2;
@@ -44,7 +45,10 @@ const SLOWEST: u64 = 32 << 10;
 /// Where the client's own tasks run.
 pub(super) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-        Builder::new_multi_thread().worker_threads(THREADS).thread_name("petrec-store").enable_all().build()
+        let build =
+            || Builder::new_multi_thread().worker_threads(THREADS).thread_name("petrec-store").enable_all().build();
+        // It panics where the system has no thread to give.
+        silence::catch(build).unwrap_or_else(|problem| Err(io::Error::other(problem)))
     });
     RUNTIME.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }

@@ -21,6 +21,23 @@ pub fn validate(
     threads: NonZero<usize>,
     mut on_file: impl FnMut(&ImageFile, Option<&Rejection>),
 ) -> Report {
+    let on_file = |file: &ImageFile, rejection: Option<&Rejection>| {
+        on_file(file, rejection);
+        Ok::<_, Infallible>(())
+    };
+    match try_validate(dataset, policy, threads, on_file) {
+        Ok(report) => report,
+        Err(never) => match never {},
+    }
+}
+
+/// Does what [`validate`] does; the first error of `on_file` ends the run.
+pub(crate) fn try_validate<E>(
+    dataset: &Dataset,
+    policy: Policy,
+    threads: NonZero<usize>,
+    mut on_file: impl FnMut(&ImageFile, Option<&Rejection>) -> Result<(), E>,
+) -> Result<Report, E> {
     let notes = dataset.notes.iter().map(ToString::to_string).collect();
     let mut report = Report::new(&dataset.classes, notes, policy.accept);
     let files = Files::new(&dataset.images, None, policy);
@@ -29,14 +46,10 @@ pub fn validate(
         let outcome = files.check(index, file);
         (file, Finding::new(outcome.as_ref().copied()), outcome.err())
     };
-    let done =
-        parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, finding, rejection)| {
-            on_file(file, rejection.as_ref());
-            report.push(&file.path, file.label, finding);
-            Ok::<_, Infallible>(())
-        });
-    match done {
-        Ok(()) => report,
-        Err(never) => match never {},
-    }
+    parallel::ordered(dataset.images.len(), vec![(); threads.get()], decide, |(file, finding, rejection)| {
+        on_file(file, rejection.as_ref())?;
+        report.push(&file.path, file.label, finding);
+        Ok(())
+    })?;
+    Ok(report)
 }

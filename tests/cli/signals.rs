@@ -107,3 +107,62 @@ fn a_second_signal_ends_the_run_at_once() {
     convert_photos(out.path(), &[]).ok();
     assert_eq!(names(out.path()), OF_ONE_SHARD);
 }
+
+/// Whether the process has the file open.
+#[cfg(target_os = "linux")]
+fn has_open(child: &Child, path: &Path) -> bool {
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
+    descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok()).any(|open| open == path)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_the_run_while_finished_files_are_read_back() {
+    const LONG: u64 = 2 << 30;
+    let out = temporary();
+    let options = ["--shards=3", "--threads=1", "--pool=avg"];
+    convert_photos(out.path(), &options).ok();
+    // The first file takes a while to read, and is then not what it was: the run would go on to make it again.
+    let (path, manifest) = (out.path().join("photos-00000-of-00003.tfrecord"), out.path().join("petrec-manifest.json"));
+    let file = std::fs::File::options().write(true).open(&path).expect("there");
+    let bytes = file.metadata().expect("there").len();
+    file.set_len(LONG).expect("sparse");
+    let text = std::fs::read_to_string(&manifest).expect("readable");
+    let (then, now) = (format!("\"bytes\": {bytes}"), format!("\"bytes\": {LONG}"));
+    assert!(text.contains(&then), "{text}");
+    std::fs::write(&manifest, text.replacen(&then, &now, 1)).expect("written");
+    let before = names(out.path());
+
+    let mut child = running_conversion(out.path(), &options);
+    while !has_open(&child, &path) {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before it began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    let ended = child.wait_with_output().expect("it ends");
+
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(sent.success() && ended.status.code() == Some(130), "{:?} {said}", ended.status);
+    assert!(said.ends_with("petrec: interrupted\n"), "{said}");
+    assert_eq!(names(out.path()), before, "it went on to make the file again");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_run_while_the_page_is_made() {
+    let out = temporary();
+    let mut child = running_conversion(out.path(), &["--pool=avg"]);
+    while !out.path().join("petrec-manifest.json").exists() {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended without records");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    let ended = child.wait_with_output().expect("it ends");
+
+    // It may have been faster than the signal.
+    let has_page = out.path().join("report.html").exists();
+    assert!(sent.success() && (ended.status.code() == Some(130) || has_page), "{:?}", ended.status);
+    convert_photos(out.path(), &["--pool=avg"]).ok();
+    assert_eq!(names(out.path()), OF_ONE_SHARD);
+}

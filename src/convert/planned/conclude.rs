@@ -13,7 +13,7 @@ use super::done::{Done, FindingId, Findings};
 use super::file::PlanFile;
 use super::header::Header;
 use crate::convert::conclude::write_companions;
-use crate::convert::earlier::{are_whole, sweep};
+use crate::convert::earlier::{Watching, are_whole, sweep};
 use crate::convert::finalize::{Lacks, finished, refuse_foreign_records};
 use crate::convert::folder::remove_if_there;
 use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile, below};
@@ -30,7 +30,7 @@ const NOTHING: FindingId = FindingId::MAX;
 pub(in crate::convert) fn put_together(
     out: &Path,
     threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
+    watch: &mut Watching<'_>,
 ) -> Result<(Manifest, bool), ConvertError> {
     let Some(mut plan) = PlanFile::open(out, None)? else { return Ok((finished(out, threads, watch)?, true)) };
     let mut done = Done::default();
@@ -47,7 +47,7 @@ pub(super) fn concluded_before(
     plan: &PlanFile,
     out: &Path,
     threads: NonZero<usize>,
-    watch: &mut dyn FnMut(usize),
+    watch: &mut Watching<'_>,
 ) -> Result<Option<Manifest>, ConvertError> {
     if !has_manifest(out)? {
         return Ok(None);

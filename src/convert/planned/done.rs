@@ -9,10 +9,10 @@ use std::rc::Rc;
 use tracing::info;
 
 use super::file::PlanFile;
-use crate::convert::earlier::on_all_threads;
+use crate::convert::ConvertError;
+use crate::convert::earlier::{Watching, on_all_threads};
 use crate::convert::journal::Entry;
 use crate::convert::manifest::WrittenFile;
-use crate::convert::{ConvertError, OutputError};
 use crate::report::Finding;
 
 /// A finding, as its place among those that differ.
@@ -73,7 +73,7 @@ impl Done {
         plan: &mut PlanFile,
         out: &Path,
         threads: NonZero<usize>,
-        watch: &mut dyn FnMut(usize),
+        watch: &mut Watching<'_>,
     ) -> Result<(), ConvertError> {
         let mut known: Vec<_> = mem::take(&mut self.otherwise).into_iter().chain(mem::take(&mut self.files)).collect();
         // That there is no file nobody can look at: where there is one that somebody wrote, it counts.
@@ -83,8 +83,8 @@ impl Done {
             are_planned.push(*number < plan.files() && plan.images_of(*number)? == done.findings.len());
         }
         let is_whole = |place: usize| known[place].1.file.as_ref().map_or(Ok(true), |file| file.is_in(out));
-        let are_whole = on_all_threads(known.len(), threads, |place| Ok(are_planned[place] && is_whole(place)?), watch);
-        let are_whole = are_whole.map_err(OutputError::unreachable(out))?;
+        let question = |place: usize| Ok(are_planned[place] && is_whole(place)?);
+        let are_whole = on_all_threads(out, known.len(), threads, question, watch)?;
         let count = known.len();
         let whole = known.into_iter().zip(are_whole).filter(|(_, is_whole)| *is_whole);
         self.files = whole.map(|(done, _)| done).collect();

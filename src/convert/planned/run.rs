@@ -1,6 +1,7 @@
 //! A run that follows a plan: one worker's share of it, or everything that is left.
 
 use std::num::NonZero;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,8 +13,9 @@ use super::file::PlanFile;
 use super::lot::Lot;
 use crate::convert::conclude::write_companions;
 use crate::convert::content::Content;
-use crate::convert::earlier::{Entries, are_whole, sweep};
+use crate::convert::earlier::{Entries, Watching, are_whole, sweep};
 use crate::convert::manifest::{Manifest, WrittenFile};
+use crate::convert::options::go_on;
 use crate::convert::output::{Output, has_manifest, leave_finished};
 use crate::convert::record_files::{Form, RecordFiles};
 use crate::convert::share::Share;
@@ -51,7 +53,7 @@ pub fn convert_planned(
         // Where nothing is locked, others may have completed it meanwhile, and removed the plan.
         Err(ConvertError::PlanFile(error)) if error.is_gone() && has_manifest(out)? => {
             leave_finished(out)?;
-            finished_before(out, running)
+            finished(out, running, &mut |_| go_on(watch))
         }
         outcome => outcome,
     }
@@ -74,7 +76,7 @@ fn follow(
 
     if share.is_some() && has_manifest(out)? {
         // Finished but for the plan, which finalize removes; or something was lost since, and is made again.
-        match finished_before(out, running) {
+        match finished(out, running, &mut |_| go_on(watch)) {
             Err(ConvertError::Output(OutputError::NeedsRepair(_))) => {}
             finished => return finished,
         }
@@ -86,12 +88,12 @@ fn follow(
         }
     })?;
     if share.is_none()
-        && let Some(manifest) = concluded_before(&plan, out, threads, &mut |_| {})?
+        && let Some(manifest) = concluded_before(&plan, out, threads, &mut |_| go_on(watch))?
     {
         leave(plan, output, manifest)?;
-        return finished_before(out, running);
+        return finished(out, running, &mut |_| go_on(watch));
     }
-    done.retain_whole(&mut plan, out, threads, &mut |_| {})?;
+    done.retain_whole(&mut plan, out, threads, &mut |_| go_on(watch))?;
     let (mut planned, mut images) = (0, 0);
     for file in (0..plan.files()).filter(|file| has(share, *file)) {
         planned += 1;
@@ -175,6 +177,11 @@ fn has(share: Option<Share>, file: usize) -> bool {
 /// # Errors
 /// There is no finished conversion in `out`, or record files are missing or damaged.
 pub fn finished_before(out: &Path, running: Running) -> Result<Summary, ConvertError> {
+    finished(out, running, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Does what [`finished_before`] does; `watch` decides after each record file whether to go on.
+fn finished(out: &Path, running: Running, watch: &mut Watching<'_>) -> Result<Summary, ConvertError> {
     let start = Instant::now();
     let manifest = match Content::of(out)? {
         Content::Nothing => return Err(PlanFileError::Missing(out.into()).into()),
@@ -183,7 +190,7 @@ pub fn finished_before(out: &Path, running: Running) -> Result<Summary, ConvertE
     };
     let ours = manifest.files.iter().enumerate().filter(|(place, _)| has(running.share, *place));
     let files: Vec<WrittenFile> = ours.map(|(_, file)| file.clone()).collect();
-    if !are_whole(&files, out, running.threads, &mut |_| {})? {
+    if !are_whole(&files, out, running.threads, watch)? {
         return Err(OutputError::NeedsRepair(out.into()).into());
     }
     let (images, report) = match running.share {
