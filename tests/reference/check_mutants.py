@@ -130,7 +130,10 @@ def mutants(format, seeds, count, seed):
         data, how = seeds[name], []
         for _ in range(dice.choice((1, 1, 1, 2, 3))):
             kind = dice.choice(ANY + structural * 2)
-            changed = kind(dice, data)
+            try:
+                changed = kind(dice, data)
+            except (ValueError, IndexError, struct.error):
+                continue  # too little is left to change in this way
             if changed is not None and changed != data:
                 data = changed
                 how.append(kind.__name__)
