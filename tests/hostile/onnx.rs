@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use petrec::import::Options;
 use petrec::import::onnx::import_onnx;
+use petrec::model::Preprocess;
 use tempfile::TempDir;
 
 /// The folder of the model, with a data file in it that is as long as EfficientNet's largest tensor.
@@ -20,7 +21,9 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 pub(crate) fn holds(data: &[u8]) {
     let path: PathBuf = FOLDER.path().join("model.onnx");
     fs::write(&path, data).expect("writable");
-    if let Ok(weights) = import_onnx(&path, &Options::default()) {
+    // What is fed is said, so that a model without preprocessing of its own gets to its end.
+    let options = Options { preprocess: Some(Preprocess::raw()), ..Options::default() };
+    if let Ok(weights) = import_onnx(&path, &options) {
         weights.to_bytes().expect("what was imported can be written");
     }
 }

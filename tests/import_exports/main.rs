@@ -1,7 +1,8 @@
 //! Model files of real exporters become features that agree with what the exporter's own runtime computes.
 //!
 //! Two folders are looked at: `../shared/reference`, and the one that PETREC_EXPORTS names, which
-//! `tests/reference/make_exports.py` fills. Each test prints its part of the table in `docs/weights.md`.
+//! `tests/reference/make_exports.py` fills. Each test prints its part of the table in `docs/weights.md`. A row counts only if
+//! it could fail: every reference must move with the picture, and weights without a stem must be found out.
 #![cfg(all(feature = "import", feature = "cpu"))]
 
 mod damaged;
@@ -9,6 +10,7 @@ mod exports;
 mod reference;
 #[path = "../common/shared.rs"]
 mod shared;
+mod sight;
 
 use std::path::Path;
 
@@ -18,23 +20,37 @@ use petrec::import::h5::{Recipe, import_h5};
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::import::{ImportError, Options};
-use petrec::model::{Padding, Weights};
+use petrec::model::{Padding, Preprocess, Weights};
 use petrec::npy::Npy;
 
 /// Reads a model by the ending of its name.
 fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {
-    let is = |start: &str| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (is, has) = (|start: &str| name.starts_with(start), |part: &str| name.contains(part));
     let padding = match () {
-        () if is("tf_efficientnet_b0.timm") => Some(Padding::Same),
-        () if is("efficientnet_b0.timm") => Some(Padding::Symmetric),
+        () if is("tf_efficientnet_") => Some(Padding::Same),
+        () if is("efficientnet_") && has(".timm.") => Some(Padding::Symmetric),
         () => None,
     };
+    let preprocess = options.preprocess.clone().or_else(|| said(&name));
+    let options = &Options { preprocess, ..options.clone() };
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("onnx") => import_onnx(path, options),
         Some("h5") => import_h5(path, Recipe::Today, options),
         Some("safetensors") => import_state_dict(path, Format::Safetensors, padding, options),
         Some("pth") => import_state_dict(path, Format::Pth, padding, options),
         _ => panic!("{}: no importer for that ending", path.display()),
+    }
+}
+
+/// What must be said of a file of that name, because it prepares no picture itself.
+fn said(name: &str) -> Option<Preprocess> {
+    let has = |part: &str| name.contains(part);
+    match () {
+        () if has("takes-0-to-1") => None,
+        () if has("lite0-imagenet") => Some(Preprocess::lite()),
+        () if has("torchvision") || has("timm") || has("huggingface") => Some(Preprocess::torch()),
+        () => None,
     }
 }
 
@@ -53,5 +69,7 @@ fn assert_agrees(path: &Path, pictures: &[Picture], runtime: &str, reference: &N
     let metadata = weights.metadata();
     eprintln!("| `{name}` | {} | {:?} | {runtime} | {worst:.1e} |", metadata.source.exporter, metadata.padding);
     assert!(worst <= TOLERANCE, "{name}: rel-l2 {worst:e}");
+    sight::assert_looks(&name, reference);
+    sight::assert_stem_matters(&name, &weights, &pictures[..1], reference);
     weights
 }

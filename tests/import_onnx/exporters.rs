@@ -12,8 +12,9 @@ fn onnx(name: &str) -> Option<PathBuf> {
     shared(&format!("reference/onnx/{name}"))
 }
 
-fn import(path: &Path) -> Weights {
-    let options = Options { license: Some("Apache-2.0".into()), ..Options::default() };
+/// Imports a file whose pictures are prepared like that, or by the file itself.
+fn import(path: &Path, preprocess: Option<Preprocess>) -> Weights {
+    let options = Options { license: Some("Apache-2.0".into()), preprocess, ..Options::default() };
     import_onnx(path, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -43,7 +44,7 @@ fn keras_exports_hold_the_seeded_weights() {
     for name in ["keras-b0-seeded-tf2onnx-nhwc-op17.onnx", "keras-b0-seeded-kerasexport-op15.onnx"] {
         let Some(path) = onnx(name) else { continue };
 
-        let imported = import(&path);
+        let imported = import(&path, None);
 
         let distance = distance(&imported, &seeded);
         assert!(distance <= TOLERANCE, "{name}: {distance:e}");
@@ -59,7 +60,9 @@ fn the_built_in_weights_are_what_the_importer_makes_again_byte_for_byte() {
     let Some(path) = onnx("lite0-imagenet-features-legacy.onnx") else { return };
     let committed = Weights::built_in_lite0().expect("the built-in weights are sound");
 
-    let [first, second] = [import(&path), import(&path)].map(|weights| weights.to_bytes().expect("serialises"));
+    let [first, second] = [(); 2]
+        .map(|()| import(&path, Some(Preprocess::lite())))
+        .map(|weights| weights.to_bytes().expect("serialises"));
 
     assert_eq!(first, second);
     assert!(first == committed.to_bytes().expect("serialises"), "import model-weights/efficientnet-lite0 again");
@@ -72,7 +75,7 @@ fn both_exports_of_lite0_hold_the_same_weights() {
     let Some(path) = onnx("lite0-imagenet-logits-dynamo.onnx") else { return };
     let committed = Weights::built_in_lite0().expect("the built-in weights are sound");
 
-    let imported = import(&path);
+    let imported = import(&path, Some(Preprocess::lite()));
 
     let distance = distance(&imported, &committed);
     assert!(distance <= TOLERANCE, "{distance:e}");
@@ -86,7 +89,7 @@ fn torchvisions_explicit_batch_norms_fold_to_what_its_other_exporter_folds() {
     let explicit = onnx("torchvision-b0-random-legacy-nofold.onnx");
     let Some((explicit, folded)) = explicit.zip(onnx("torchvision_b0_features_dynamo_extdata.onnx")) else { return };
 
-    let [explicit, folded] = [import(&explicit), import(&folded)];
+    let [explicit, folded] = [&explicit, &folded].map(|path| import(path, Some(Preprocess::torch())));
 
     let distance = distance(&explicit, &folded);
     assert!(distance <= TOLERANCE, "{distance:e}");

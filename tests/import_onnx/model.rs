@@ -10,7 +10,7 @@ use petrec::import::onnx::proto::{
     AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use petrec::model::{Activation, Convolution, Network, Weights};
+use petrec::model::{Activation, Convolution, Network, Preprocess, Weights};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tempfile::TempDir;
@@ -188,9 +188,22 @@ impl Model {
         path
     }
 
-    /// Imports the model as it is now.
+    /// Imports the model as it is now, which does nothing to the picture itself.
     pub(crate) fn import(&self) -> Result<Weights, ImportError> {
+        self.import_as(&prepared())
+    }
+
+    /// The same where the model does something to the picture, and nothing is said of it.
+    pub(crate) fn import_unsaid(&self) -> Result<Weights, ImportError> {
         self.import_as(&Options::default())
+    }
+
+    /// Subtracts and divides in front of everything else.
+    pub(crate) fn put_in_front(&mut self, mean: [f32; 3], std: [f32; 3]) {
+        self.floats("front/mean", &[1, 3, 1, 1], &mean);
+        self.floats("front/std", &[1, 3, 1, 1], &std);
+        self.insert_after("image", node("Div", "front/divided", &["front/centred", "front/std"]));
+        self.graph().node.insert(0, node("Sub", "front/centred", &["image", "front/mean"]));
     }
 
     pub(crate) fn import_as(&self, options: &Options) -> Result<Weights, ImportError> {
@@ -205,6 +218,11 @@ impl Model {
             assert!(message.contains(part), "no '{part}' in: {message}");
         }
     }
+}
+
+/// What is said of a model that does nothing to the picture itself.
+pub(crate) fn prepared() -> Options {
+    Options { preprocess: Some(Preprocess::keras()), ..Options::default() }
 }
 
 pub(crate) fn node(operator: &str, name: &str, inputs: &[&str]) -> NodeProto {

@@ -26,6 +26,7 @@ fn a_kernel_of_another_size_names_its_convolution() {
         r#"Conv "block3a.depthwise" (output "block3a.depthwise")"#,
         "[144, 1, 3, 3], not [144, 1, 5, 5]",
         "expected block3a.depthwise: 5x5 Conv, stride 2, 144 -> 144 channels, 144 groups",
+        "hint: if the file holds another network, petrec has no use for it",
     ]);
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use std::fs;
 use tempfile::TempDir;
 
-use crate::model::{Model, assert_same, float, int, ints, node, picture, text};
+use crate::model::{Model, assert_same, float, int, ints, node, picture, prepared, text};
 
 #[test]
 fn a_plain_graph_gives_its_weights_bit_for_bit() {
@@ -30,7 +30,6 @@ fn the_architecture_is_read_from_the_graph() {
     let imported = Model::new(&lite0).import().expect("imports");
 
     assert_same(&imported, &lite0);
-    assert_eq!(imported.metadata().preprocess, Preprocess::lite());
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn keras_preprocessing_and_nhwc_are_recognised() {
     model.graph().node.insert(0, node("Sub", "centred", &["scaled", "mean"]));
     model.graph().node.insert(0, node("Mul", "scaled", &["scale", "image"]));
 
-    let imported = model.import().expect("imports");
+    let imported = model.import_unsaid().expect("imports");
 
     assert_same(&imported, &seeded);
     assert_eq!(imported.metadata().preprocess, Preprocess::keras());
@@ -62,7 +61,7 @@ fn other_preprocessing_is_stored_as_it_is() {
     model.insert_after("image", node("Sub", "shifted", &["scaled", "one"]));
     model.graph().node.insert(0, node("Div", "scaled", &["image", "half"]));
 
-    let preprocess = model.import().expect("imports").metadata().preprocess.clone();
+    let preprocess = model.import_unsaid().expect("imports").metadata().preprocess.clone();
 
     let mut values = [0.0, 127.5, 255.0];
     preprocess.normalise(&mut values);
@@ -132,11 +131,12 @@ fn padding_is_found_wherever_it_is_written() {
 }
 
 #[test]
-fn symmetric_padding_brings_torchs_preprocessing() {
+fn symmetric_padding_brings_torchs_order_of_operations() {
     let mut model = Model::new(&seeded_b0());
     model.pad_symmetrically();
+    model.put_in_front([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-    let imported = model.import().expect("imports");
+    let imported = model.import_unsaid().expect("imports");
 
     assert_eq!(imported.metadata().padding, Padding::Symmetric);
     assert_eq!(imported.metadata().preprocess, Preprocess::torch());
@@ -188,7 +188,7 @@ fn a_classifier_behind_the_features_is_ignored() {
 
 #[test]
 fn a_classifier_comes_along_where_it_is_asked_for() {
-    let with_top = Options { with_top: true, ..Options::default() };
+    let with_top = Options { with_top: true, ..prepared() };
     let mut model = Model::new(&seeded_b0());
     let without = model.import_as(&with_top).expect_err("there is none").to_string();
     let columns: Vec<f32> = (0..2560u16).map(f32::from).collect();
@@ -231,7 +231,7 @@ fn external_data_is_read_and_hashed_with_the_model() {
     let path = model.save(folder.path());
     fs::write(folder.path().join("weights.data"), &data).expect("writable");
 
-    let imported = import_onnx(&path, &Options::default()).expect("imports");
+    let imported = import_onnx(&path, &prepared()).expect("imports");
 
     assert_same(&imported, &seeded);
     let both = [fs::read(&path).expect("readable"), data].concat();

@@ -8,10 +8,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use petrec::cli::download::Download;
 use petrec::image::Recipe;
-use petrec::import::Options;
 use petrec::import::h5::{self, import_h5};
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
+use petrec::import::{InputRange, Options};
 use petrec::model::{Architecture, Padding, Weights};
 
 use crate::reference::Reference;
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// The weight file to write [default: model-weights/NAME.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The values that the input of --onnx takes: what the pictures were before the file's own preprocessing, if it has one
+    #[arg(long, value_name = "RANGE", requires = "onnx", allow_hyphen_values = true)]
+    input_range: Option<Range>,
     /// The weights' licence, an SPDX expression such as Apache-2.0
     #[arg(long, value_name = "TEXT")]
     license: Option<String>,
@@ -82,6 +85,30 @@ impl From<PaddingStyle> for Padding {
         match style {
             PaddingStyle::Same => Self::Same,
             PaddingStyle::Symmetric => Self::Symmetric,
+        }
+    }
+}
+
+/// [`InputRange`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Range {
+    /// As torchvision's ToTensor gives them
+    #[value(name = "0..1")]
+    Unit,
+    /// As pictures are decoded
+    #[value(name = "0..255")]
+    Byte,
+    /// As TensorFlow Hub's older networks take them
+    #[value(name = "-1..1")]
+    Signed,
+}
+
+impl From<Range> for InputRange {
+    fn from(range: Range) -> Self {
+        match range {
+            Range::Unit => Self::Unit,
+            Range::Byte => Self::Byte,
+            Range::Signed => Self::Signed,
         }
     }
 }
@@ -138,11 +165,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let agreement = arguments.reference.agree(&weights)?;
 
     let metadata = weights.metadata();
-    let padding = format!("{:?}", metadata.padding).to_lowercase();
     let source = &metadata.source;
     say(&format!(
-        "model     {}\nsource    {} (by {}, licence {})\npadding   {padding}\nfeature   {feature}",
-        metadata.architecture, source.file, source.exporter, source.license
+        "model     {}\nsource    {} (by {}, licence {})\nfed       {}\nfeature   {feature}",
+        metadata.architecture,
+        source.file,
+        source.exporter,
+        source.license,
+        metadata.fed()
     ))?;
     if let Some(agreement) = agreement {
         say(&format!("check     {agreement}"))?;
@@ -155,6 +185,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn import(arguments: &Arguments) -> Result<(PathBuf, Weights)> {
     let options = Options {
         architecture: arguments.model,
+        input_range: arguments.input_range.map(InputRange::from),
         license: arguments.license.clone(),
         resize: arguments.resize.map(Recipe::from),
         with_top: arguments.with_top,

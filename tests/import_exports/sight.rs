@@ -1,0 +1,54 @@
+//! Whether a reference can show anything: a network that ignores its picture agrees with any import.
+
+use std::collections::BTreeMap;
+
+use petrec::image::Picture;
+use petrec::import::compare::distances;
+use petrec::model::{Tensor, Weights};
+use petrec::npy::Npy;
+
+/// How far another photo must move a reference, and a missing stem our features: relative l2. Trained and calibrated
+/// networks move by 0.5 to 2, and the tolerance of the comparison is 2e-5.
+const LEAST: f64 = 0.1;
+
+/// How far the other pictures move the reference of each picture at most, for the picture that is moved the least.
+pub(crate) fn moved(reference: &Npy) -> f64 {
+    let rows: Vec<&[f64]> = reference.values.chunks_exact(reference.values.len() / reference.shape[0]).collect();
+    let norm = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let apart = |a: &[f64], b: &[f64]| norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(a);
+    let most = |one: &&[f64]| rows.iter().map(|other| apart(one, other)).fold(0.0, f64::max);
+    rows.iter().map(most).fold(f64::INFINITY, f64::min)
+}
+
+/// Another photo moves the reference.
+pub(crate) fn assert_looks(name: &str, reference: &Npy) {
+    let moved = moved(reference);
+    assert!(moved > LEAST, "{name}: another photo moves the reference by {moved:.1e}: it shows nothing");
+}
+
+/// The same weights without a stem are far from the reference.
+pub(crate) fn assert_stem_matters(name: &str, weights: &Weights, picture: &[Picture], reference: &Npy) {
+    let first = Npy {
+        shape: [&[1], &reference.shape[1..]].concat(),
+        values: reference.values[..reference.values.len() / reference.shape[0]].to_vec(),
+    };
+
+    let distance = distances(&without_stem(weights), picture, &first).expect("comparable")[0];
+
+    assert!(distance > LEAST, "{name}: without a stem the features are only {distance:.1e} off: this shows nothing");
+}
+
+fn without_stem(weights: &Weights) -> Weights {
+    let network = weights.network();
+    let mut tensors = BTreeMap::new();
+    for conv in network.convolutions() {
+        let (weight, bias) = weights.of(conv);
+        let mut weight = weight.clone();
+        if conv.name == network.stem.name {
+            weight.values.fill(0.0);
+        }
+        tensors.insert(conv.weight_name(), Tensor::new(weight.shape.clone(), weight.values));
+        tensors.insert(conv.bias_name(), bias.clone());
+    }
+    Weights::new(weights.metadata().clone(), tensors).expect("a whole set of weights")
+}
