@@ -38,6 +38,16 @@ impl fmt::Display for Recipe {
 }
 
 impl Recipe {
+    /// Names the filter and the program that has it, for a line that people read.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::TfBilinear => "bilinear as tf.image.resize",
+            Self::AntialiasBilinear => "bilinear with antialiasing as PIL",
+            Self::AntialiasBicubic => "bicubic with antialiasing as PIL",
+        }
+    }
+
     /// Scales the whole `picture` to `side` x `side`, without keeping its proportions.
     ///
     /// Returns `side * side * 3` values, row-major, red green blue, in 0..255, neither rounded nor clipped (the cubic

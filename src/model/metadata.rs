@@ -59,6 +59,15 @@ impl Metadata {
         }
     }
 
+    /// Describes in one line what the network is fed, for people who compare it with their own code:
+    /// `(x - 127) / 128, x = 0..255; 224 x 224, bilinear as tf.image.resize; padding same`.
+    #[must_use]
+    pub fn fed(&self) -> String {
+        let side = self.architecture.network().side;
+        let Self { preprocess, padding, .. } = self;
+        format!("{preprocess}; {side} x {side}, {}; padding {padding}", preprocess.resize.in_words())
+    }
+
     /// Reads the JSON of a weight file.
     pub(super) fn parse(json: &str) -> Result<Self, String> {
         /// Read first, so that a newer file is refused for its version and not for a field nobody knows.

@@ -138,11 +138,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let agreement = arguments.reference.agree(&weights)?;
 
     let metadata = weights.metadata();
-    let padding = format!("{:?}", metadata.padding).to_lowercase();
     let source = &metadata.source;
     say(&format!(
-        "model     {}\nsource    {} (by {}, licence {})\npadding   {padding}\nfeature   {feature}",
-        metadata.architecture, source.file, source.exporter, source.license
+        "model     {}\nsource    {} (by {}, licence {})\nfed       {}\nfeature   {feature}",
+        metadata.architecture,
+        source.file,
+        source.exporter,
+        source.license,
+        metadata.fed()
     ))?;
     if let Some(agreement) = agreement {
         say(&format!("check     {agreement}"))?;
