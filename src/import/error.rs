@@ -19,7 +19,7 @@ pub enum ImportError {
         source: io::Error,
     },
     /// The file is no model that could be compared with any network.
-    #[error("{}: {refusal}", path.display())]
+    #[error("{}: {refusal}{}", path.display(), refusal.hint())]
     Refused {
         /// The model's file.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum ImportError {
         refusal: Refusal,
     },
     /// The file is a sound model of something else.
-    #[error("{}: not {architecture} as petrec knows it: {refusal}", path.display())]
+    #[error("{}: not {architecture} as petrec knows it: {refusal}{}", path.display(), refusal.hint_of_another_network())]
     Differs {
         /// The model's file.
         path: PathBuf,
@@ -92,8 +92,33 @@ pub enum Refusal {
         /// Name of the absent value.
         tensor: String,
     },
-    /// A tensor cannot be used.
-    #[error("tensor {tensor}: {problem}; export the model again from sound float32 weights")]
+    /// The file is a Git LFS pointer.
+    #[error(
+        "a Git LFS pointer of {size} bytes, not the file that it stands for; hint: run 'git lfs pull' in its repository, \
+         or download the file itself"
+    )]
+    LfsPointer {
+        /// Length of the file.
+        size: usize,
+    },
+    /// The file does not say what its input takes.
+    #[error("how pictures are prepared for it is not in the file: {found}; hint: {hint}")]
+    Preprocessing {
+        /// What the file does to a picture.
+        found: String,
+        /// What to type.
+        hint: &'static str,
+    },
+    /// A tensor is damaged, or of a kind that no network of petrec's has.
+    #[error("tensor {tensor}: {problem}; hint: export the model again from sound weights of floating point")]
+    Unsound {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong with it and what was expected.
+        problem: String,
+    },
+    /// A tensor is not the one that the network has in its place.
+    #[error("tensor {tensor}: {problem}")]
     Tensor {
         /// Name of the tensor.
         tensor: String,
@@ -114,10 +139,7 @@ pub enum Refusal {
         problem: String,
     },
     /// A node is not the one that the network has in its place.
-    #[error(
-        "{node}: {found}, expected {expected}; export the float32 model for inference, at its own input size, as Keras, \
-         tf2onnx, torchvision or timm do, or name another network with --model"
-    )]
+    #[error("{node}: {found}, expected {expected}")]
     Node {
         /// The node's operator, name and output.
         node: String,
@@ -126,4 +148,28 @@ pub enum Refusal {
         /// What the network has there.
         expected: String,
     },
+}
+
+impl Refusal {
+    /// What to do about a file that could not be compared with any network; empty where the refusal says so itself.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Node { .. } | Self::Tensor { .. } => {
+                "; hint: export the model again, for inference, as Keras, tf2onnx, torchvision and timm do"
+            }
+            _ => "",
+        }
+    }
+
+    /// What to do about a sound file of something else.
+    fn hint_of_another_network(&self) -> &'static str {
+        match self {
+            Self::Node { .. } | Self::Tensor { .. } => {
+                "; hint: if the file holds another network, petrec has no use for it: it knows EfficientNet-B0 to B7 and \
+                 Lite0 to Lite4; if it is one of these, export it again, for inference and at its own picture size, or \
+                 name it with --model to see where it differs"
+            }
+            _ => "",
+        }
+    }
 }

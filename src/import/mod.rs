@@ -7,10 +7,12 @@ pub mod check;
 pub mod compare;
 mod error;
 pub mod h5;
+mod half;
+mod lfs;
 mod matched;
 pub mod onnx;
 mod options;
 pub mod state_dict;
 
 pub use error::{ImportError, Refusal};
-pub use options::Options;
+pub use options::{InputRange, Options};

@@ -3,15 +3,45 @@
 use std::path::Path;
 
 use crate::image::resize::Recipe;
-use crate::model::{Architecture, Provenance};
+use crate::model::{Architecture, Preprocess, Provenance};
+
+/// The range of the values that a file's input takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputRange {
+    /// 0..1, as torchvision's `ToTensor` gives them.
+    Unit,
+    /// 0..255, as a picture is decoded.
+    Byte,
+    /// -1..1.
+    Signed,
+}
+
+impl InputRange {
+    /// Every range.
+    pub const ALL: [Self; 3] = [Self::Byte, Self::Unit, Self::Signed];
+
+    /// What brings a picture into the range.
+    #[must_use]
+    pub fn preprocess(self) -> Preprocess {
+        match self {
+            Self::Unit => Preprocess::unit(),
+            Self::Byte => Preprocess::raw(),
+            Self::Signed => Preprocess::half(),
+        }
+    }
+}
 
 /// What is known of a file besides what is in it.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Which network it must be; without it the file decides.
     pub architecture: Option<Architecture>,
+    /// The range of the values that the input of an ONNX file takes; without it the file decides.
+    pub input_range: Option<InputRange>,
     /// The weights' licence, an SPDX expression where one is known.
     pub license: Option<String>,
+    /// What is done to a picture's values before the network, its `resize` apart; without it the file decides.
+    pub preprocess: Option<Preprocess>,
     /// How a picture gets the network's size; without it the architecture's usual way.
     pub resize: Option<Recipe>,
     /// Whether the classifier comes along, if petrec is to compute logits too; else it is left out.

@@ -112,7 +112,7 @@ fn per_channel(
 
 /// A constant's numbers, all finite.
 pub(super) fn reals(graph: &Graph, node: &NodeProto, name: &str) -> Result<Vec<f64>, Refusal> {
-    let refuse = |problem| Err(Refusal::Tensor { tensor: quoted(name), problem });
+    let refuse = |problem| Err(Refusal::Unsound { tensor: quoted(name), problem });
     match graph.constant(name)?.map(|array| array.into_owned().values) {
         Some(Values::Real(values)) => match values.iter().position(|value| !value.is_finite()) {
             Some(at) => {

@@ -4,7 +4,7 @@
 //! Cast; unoptimised TensorFlow graphs transpose kernels and compute a batch norm's scale. Arithmetic is in f64. An
 //! operator used in a way that is not understood here stays a node, and whoever needs its value names it.
 
-use super::array::{Array, Values, count};
+use super::array::{Array, MAX_RANK, Values, count};
 use super::file::ExternalData;
 use super::index::{
     axis_of, broadcast, broadcast_steps, permutation, pick, positions, row_major, slice_range, squeezed, unsqueezed,
@@ -31,6 +31,9 @@ impl Folder {
 
     /// Takes an array of that shape out of the budget, if there is enough left.
     pub(super) fn afford(&mut self, shape: &[usize]) -> bool {
+        if shape.len() > MAX_RANK {
+            return false;
+        }
         let left = count(shape).and_then(|values| self.budget.checked_sub(values));
         self.budget = left.unwrap_or(self.budget);
         left.is_some()
@@ -168,6 +171,9 @@ impl Folder {
     }
 
     fn reshape(&mut self, source: &Array, target: &[i64], allow_zero: i64) -> Option<Array> {
+        if target.len() > MAX_RANK {
+            return None;
+        }
         let mut shape = Vec::with_capacity(target.len());
         for (axis, &length) in target.iter().enumerate() {
             shape.push(match length {

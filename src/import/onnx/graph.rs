@@ -32,7 +32,7 @@ impl Graph {
         for tensor in proto.initializer {
             if let Some(earlier) = stored.insert(tensor.name.clone(), tensor) {
                 let problem = "it is in the file twice, expected once".into();
-                return Err(Refusal::Tensor { tensor: quoted(&earlier.name), problem });
+                return Err(Refusal::Unsound { tensor: quoted(&earlier.name), problem });
             }
         }
         let inputs: Vec<_> = proto.input.into_iter().filter(|input| !stored.contains_key(&input.name)).collect();

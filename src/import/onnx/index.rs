@@ -1,6 +1,6 @@
 //! Index arithmetic of ONNX's shape operators. Nothing here trusts a number: what does not fit is `None`.
 
-use super::array::count;
+use super::array::{MAX_RANK, count};
 
 /// An axis as ONNX counts it, negative from the end, as an index below `rank`.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Option<usize> {
@@ -11,8 +11,11 @@ pub(super) fn axis_of(axis: i64, rank: usize) -> Option<usize> {
 
 /// `perm` as indices, if it names each of `rank` axes once.
 pub(super) fn permutation(perm: &[i64], rank: usize) -> Option<Vec<usize>> {
+    if rank > MAX_RANK || perm.len() != rank {
+        return None;
+    }
     let axes: Vec<usize> = perm.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<_>>()?;
-    let complete = axes.len() == rank && (0..rank).all(|axis| axes.contains(&axis));
+    let complete = (0..rank).all(|axis| axes.contains(&axis));
     complete.then_some(axes)
 }
 
@@ -66,6 +69,7 @@ pub(super) fn slice_range(start: i64, end: i64, step: i64, length: i64) -> Optio
 /// The shape without the named axes, or without every axis of length 1.
 pub(super) fn squeezed(shape: &[usize], axes: Option<&[i64]>) -> Option<Vec<usize>> {
     let dropped: Vec<usize> = match axes {
+        Some(axes) if axes.len() > MAX_RANK => return None,
         Some(axes) => axes.iter().map(|&axis| axis_of(axis, shape.len())).collect::<Option<_>>()?,
         None => (0..shape.len()).filter(|&axis| shape[axis] == 1).collect(),
     };
@@ -78,6 +82,9 @@ pub(super) fn squeezed(shape: &[usize], axes: Option<&[i64]>) -> Option<Vec<usiz
 /// The shape with axes of length 1 put in, so that they have these indices afterwards.
 pub(super) fn unsqueezed(shape: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
     let rank = shape.len() + axes.len();
+    if rank > MAX_RANK {
+        return None;
+    }
     let added: Vec<usize> = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Option<_>>()?;
     let mut old = shape.iter().copied();
     let lengths = (0..rank).map(|axis| if added.contains(&axis) { Some(1) } else { old.next() });

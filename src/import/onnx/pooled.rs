@@ -3,6 +3,7 @@
 //! Between the mean over the picture and the next convolution exporters squeeze, reshape and transpose; all of that is
 //! without effect as long as it ends in N, C, 1, 1, and that is what this follows.
 
+use super::array::MAX_RANK;
 use super::graph::Graph;
 use super::index::{axis_of, permutation, squeezed, unsqueezed};
 use super::proto::NodeProto;
@@ -78,6 +79,9 @@ impl Pooled {
     /// The first axis stays the batch; of the others, 0 keeps a length and one -1 takes what is left.
     fn reshaped(&self, target: &[i64]) -> Option<Vec<usize>> {
         let (batch, rest) = target.split_first()?;
+        if target.len() > MAX_RANK {
+            return None;
+        }
         let free = target.iter().filter(|&&length| length == -1).count();
         if self.shape.first() != Some(&BATCH) || ![-1, 0, 1].contains(batch) || free > 1 {
             return None;

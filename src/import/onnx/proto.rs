@@ -144,12 +144,18 @@ pub struct TensorProto {
 impl TensorProto {
     /// `data_type` of float32.
     pub const FLOAT: i32 = 1;
+    /// `data_type` of bytes.
+    pub const UINT8: i32 = 2;
     /// `data_type` of int32.
     pub const INT32: i32 = 6;
     /// `data_type` of int64.
     pub const INT64: i32 = 7;
     /// `data_type` of bool.
     pub const BOOL: i32 = 9;
+    /// `data_type` of float16.
+    pub const FLOAT16: i32 = 10;
+    /// `data_type` of bfloat16.
+    pub const BFLOAT16: i32 = 16;
     /// `data_type` of float64.
     pub const DOUBLE: i32 = 11;
     /// `data_location` of values in another file.
