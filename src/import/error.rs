@@ -134,6 +134,17 @@ pub enum Refusal {
         /// Name of the absent value.
         tensor: String,
     },
+    /// onnxruntime laid the weights out for one kind of processor.
+    #[error(
+        "{node}: an operator of {domain}, which onnxruntime writes at its level 'all' for one kind of processor; hint: \
+         import the model as it was before that, or let onnxruntime optimise it at the level 'extended'"
+    )]
+    Layout {
+        /// The node's operator, name and output.
+        node: String,
+        /// The set of operators.
+        domain: String,
+    },
     /// The file is a Git LFS pointer.
     #[error(
         "a Git LFS pointer of {size} bytes, not the file that it stands for; hint: run 'git lfs pull' in its repository, \

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Beside;
 use crate::image::resize::Recipe;
-use crate::model::{Architecture, Metadata, Padding, Preprocess, Provenance};
+use crate::model::{Architecture, Metadata, Network, Padding, Preprocess, Provenance};
 
 /// The range of the values that a file's input takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,12 @@ impl Options {
             license: self.license.clone().unwrap_or_else(|| "unknown".into()),
             sha256,
         }
+    }
+
+    /// The table of an architecture for pictures of the size that was asked for, or else of its own.
+    pub(super) fn network(&self, architecture: Architecture) -> Network {
+        let network = architecture.network();
+        Network { side: self.side.unwrap_or(network.side), ..network }
     }
 
     /// What new weights say of themselves. `side` is what the file says, if it does.

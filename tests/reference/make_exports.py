@@ -2,21 +2,22 @@
 
 Nothing here is committed, the files are 16 MB each; CI makes them anew and runs `tests/import_exports` on the folder:
 
-    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5
-    python make_exports.py torch OUT       then: state dicts and ONNX files of torchvision's and timm's networks
+    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5 and .keras
+    python make_exports.py torch OUT       then: state dicts and ONNX files of torchvision's, timm's and Hugging Face's
+                                           networks, written by `torch_exports.py`
     PETREC_EXPORTS=OUT cargo test --release --test import_exports
 
 Written to OUT:
 
-    <network>.<whatever>.<onnx|h5|pth|safetensors>    a model
+    <network>.<whatever>.<onnx|h5|keras|pth|safetensors>    a model
     <the model's name>.npy                            its features of the photos, (photos, height, width, channels) float32
     <the model's name>.top.npy                        what its classifier makes of them, if it has one, (photos, classes)
     photos.txt                                        the photos, relative to `examples/photos`
-    resized.npy                                       what TensorFlow makes of them, (photos, 224, 224, 3) in 0..255
+    resized-<side>.npy                                what TensorFlow makes of them, (photos, side, side, 3) in 0..255
 
-`keras` takes the seeded weights of `seeded_b0.py`. `torch` takes what the packages initialise, with seed 20210513,
-and moves the batch normalisations away from their identity, which would hide a wrong fold. The features are
-onnxruntime's for an ONNX file, else those of Keras or torch.
+`keras` takes the seeded weights of `seeded_b0.py`, `torch` random ones that are calibrated on photos (`calibrated.py`).
+The features are onnxruntime's for an ONNX file, else those of Keras or torch. Features that another photo does not move
+are not written: they would agree with any import.
 """
 
 import argparse
@@ -25,16 +26,20 @@ import sys
 
 import numpy as np
 
+import calibrated
+import keras_files
 import seeded_b0
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "examples" / "photos"
 NAMES = ("Cat/chelsea.jpg", "Coffee/coffee.jpg")
+SIDES = (224, 256, 260, 300)
 
 
 def save_features(model, features):
     """Beside `model`; NCHW becomes NHWC."""
     features = np.asarray(features, np.float32)
+    calibrated.assert_looks(features)
     if features.shape[-1] < features.shape[1]:
         features = features.transpose(0, 2, 3, 1)
     np.save(f"{model}.npy", np.ascontiguousarray(features))
@@ -95,8 +100,8 @@ def keras_exports(out, pictures):
         save_features(file, features)
         if "notop" not in file.name:
             np.save(f"{file}.top.npy", classes)
-    # petrec must refuse this one: it has no names of layers.
-    model.save_weights(out / "keras-3.weights.h5")
+    larger = np.load(out / f"resized-{keras_files.LARGER}.npy")
+    keras_files.keras_files(out, model, with_top, pictures, larger, save_features)
 
 
 def save_legacy(legacy_h5_format, model, path):
@@ -107,63 +112,6 @@ def save_legacy(legacy_h5_format, model, path):
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
 
 
-def torch_exports(out, pictures):
-    """torchvision's and timm's EfficientNetB0 as state dicts and by both of torch's ONNX exporters."""
-    import safetensors.torch
-    import timm
-    import torch
-    import torchvision
-
-    normalised = (pictures / 255 - np.float32(seeded_b0.MEAN)) / np.float32(seeded_b0.STD)
-    batch = torch.from_numpy(np.ascontiguousarray(normalised.transpose(0, 3, 1, 2), np.float32))
-
-    class Features(torch.nn.Module):
-        """A network of timm's up to its last feature maps."""
-
-        def __init__(self, network):
-            super().__init__()
-            self.network = network
-
-        def forward(self, image):
-            return self.network.forward_features(image)
-
-    for name, make, features_of in (
-        ("efficientnet_b0.torchvision", torchvision.models.efficientnet_b0, lambda model: model.features),
-        ("efficientnet_b0.timm", lambda: timm.create_model("efficientnet_b0"), Features),
-        ("tf_efficientnet_b0.timm", lambda: timm.create_model("tf_efficientnet_b0"), Features),
-    ):
-        torch.manual_seed(seeded_b0.SEED)
-        model = randomised(make().eval())
-        state, network = model.state_dict(), features_of(model).eval()
-        with torch.no_grad():
-            expected, logits = network(batch).numpy(), model(batch).numpy()
-        torch.save(state, out / f"{name}.pth")
-        safetensors.torch.save_file(state, out / f"{name}.safetensors")
-        torch.onnx.export(model, batch[:1], out / f"{name}.logits.onnx", dynamo=True, input_names=["image"])
-        for ending in ("pth", "safetensors", "logits.onnx"):
-            save_features(out / f"{name}.{ending}", expected)
-            np.save(out / f"{name}.{ending}.top.npy", logits)
-        for exporter, dynamo in (("legacy", False), ("dynamo", True)):
-            if name.startswith("tf_") and not dynamo:
-                continue  # its padding is computed from the sizes of maps, which petrec does not follow
-            file = out / f"{name}.{exporter}.onnx"
-            torch.onnx.export(network, batch[:1], file, dynamo=dynamo, input_names=["image"])
-            save_features(file, onnxruntime_features(file, normalised))
-
-
-def randomised(model):
-    """Batch normalisations as after a training; the rest as it is."""
-    import torch
-
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            for vector in (module.weight, module.running_var):
-                torch.nn.init.uniform_(vector, 0.5, 1.5)
-            for vector in (module.bias, module.running_mean):
-                torch.nn.init.uniform_(vector, -0.2, 0.2)
-    return model
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("keras", "torch"))
@@ -171,14 +119,18 @@ def main():
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "photos.txt").write_text("".join(f"{name}\n" for name in NAMES))
-    resized = arguments.out / "resized.npy"
     if arguments.what == "torch":
-        torch_exports(arguments.out, np.load(resized))
-        return 0
-    from make_features import decode_and_resize
+        from torch_exports import torch_exports
 
-    np.save(resized, np.stack([decode_and_resize((PHOTOS / name).read_bytes())[1] for name in NAMES]))
-    keras_exports(arguments.out, np.load(resized))
+        torch_exports(arguments.out)
+        return 0
+    import tensorflow as tf
+
+    pixels = [tf.image.decode_jpeg((PHOTOS / name).read_bytes(), channels=3) for name in NAMES]
+    for side in SIDES:
+        resized = np.stack([tf.image.resize(photo, (side, side)).numpy() for photo in pixels])
+        np.save(arguments.out / f"resized-{side}.npy", resized)
+    keras_exports(arguments.out, np.load(arguments.out / f"resized-{seeded_b0.SIDE}.npy"))
     return 0
 
 

@@ -11,7 +11,7 @@ use petrec::image::Recipe;
 use petrec::import::keras::import_keras;
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
-use petrec::import::{Beside, Options};
+use petrec::import::{Beside, InputRange, Options};
 use petrec::model::{Architecture, Network, Padding, Preprocess, Weights};
 
 use crate::reference::Reference;
@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// The weight file to write [default: model-weights/NAME.safetensors in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The values that the input of --onnx takes: what the pictures were before the file's own preprocessing, if it has one
+    #[arg(long, value_name = "RANGE", requires = "onnx", allow_hyphen_values = true)]
+    input_range: Option<Range>,
     /// The weights' licence, an SPDX expression such as Apache-2.0
     #[arg(long, value_name = "TEXT")]
     license: Option<String>,
@@ -94,6 +97,30 @@ impl From<PaddingStyle> for Padding {
         match style {
             PaddingStyle::Same => Self::Same,
             PaddingStyle::Symmetric => Self::Symmetric,
+        }
+    }
+}
+
+/// [`InputRange`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Range {
+    /// As torchvision's ToTensor gives them
+    #[value(name = "0..1")]
+    Unit,
+    /// As pictures are decoded
+    #[value(name = "0..255")]
+    Byte,
+    /// As TensorFlow Hub's older networks take them
+    #[value(name = "-1..1")]
+    Signed,
+}
+
+impl From<Range> for InputRange {
+    fn from(range: Range) -> Self {
+        match range {
+            Range::Unit => Self::Unit,
+            Range::Byte => Self::Byte,
+            Range::Signed => Self::Signed,
         }
     }
 }
@@ -213,13 +240,13 @@ fn import(arguments: &Arguments) -> Result<(PathBuf, Weights, Options)> {
     let options = Options {
         architecture: arguments.model,
         beside: [safetensors, pth].into_iter().flatten().find_map(|path| Beside::read(path)),
+        input_range: arguments.input_range.map(InputRange::from),
         license: arguments.license.clone(),
         prefix: arguments.prefix.clone(),
         preprocess: arguments.preprocess.map(Preprocess::from).or(normalised),
         resize: arguments.resize.map(Recipe::from),
         side: arguments.size,
         with_top: arguments.with_top,
-        ..Options::default()
     };
     let padding = arguments.padding.map(Padding::from);
     let named = [onnx, h5, safetensors, pth].into_iter().flatten().next();

@@ -16,13 +16,18 @@ pub(super) struct Dense {
 
 /// The dense layer on the mean of `features`.
 ///
-/// `axes` tells which of N, C, H, W each axis of `features` is. What follows the layer, a softmax most often, is nobody's
+/// `axes` tells which of N, C, H, W each axis of `features` is; then come its channels, and its height and width. What follows the layer, a softmax most often, is nobody's
 /// concern.
-pub(super) fn classifier(graph: &Graph, features: &str, axes: &[usize], channels: usize) -> Result<Dense, Refusal> {
+pub(super) fn classifier(
+    graph: &Graph,
+    features: &str,
+    axes: &[usize],
+    [channels, side]: [usize; 2],
+) -> Result<Dense, Refusal> {
     let absent = || Refusal::Classifier { problem: "nothing takes the mean of the features".into() };
     let expected = format!("a dense layer with {channels} inputs");
     let mut node = graph.only_consumer(features).ok_or_else(absent)?;
-    let mut pooled = Pooled::mean(graph, node, axes, channels)?.ok_or_else(absent)?;
+    let mut pooled = Pooled::mean(graph, node, axes, [channels, side])?.ok_or_else(absent)?;
     loop {
         let value = node.first_output();
         node = graph.only_consumer(value).ok_or_else(|| node.refuse("no node follows it", expected.as_str()))?;

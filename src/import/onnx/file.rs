@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use prost::Message;
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::node::quoted;
 use super::proto::{ModelProto, TensorProto};
+use crate::import::lfs::refuse_pointer;
 use crate::import::{ImportError, Refusal};
 
 /// No protobuf message may be longer, and no weights of ours come near it.
@@ -32,7 +33,8 @@ impl ModelFile {
     /// Reads the model at `path` and the data files that its tensors name.
     pub(super) fn read(path: &Path) -> Result<Self, ImportError> {
         let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
-        let bytes = read(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
+        let bytes = read(path, SIZE_LIMIT).map_err(|source| ImportError::Io { path: path.into(), source })?;
+        refuse_pointer(&bytes).map_err(refused)?;
         let model = ModelProto::decode(bytes.clone())
             .map_err(|error| refused(Refusal::Damaged { problem: error.to_string() }))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -47,7 +49,7 @@ impl ModelFile {
 }
 
 /// The data files of a model by the location that its tensors give, in the order of their names.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ExternalData {
     files: BTreeMap<String, Bytes>,
 }
@@ -55,13 +57,26 @@ pub(super) struct ExternalData {
 impl ExternalData {
     fn read(model: &ModelProto, folder: &Path) -> Result<Self, Refusal> {
         let mut files = BTreeMap::new();
+        // A file that is named in several ways is read once, and all files together have the size of one at most.
+        let mut by_path: BTreeMap<PathBuf, Bytes> = BTreeMap::new();
+        let mut left = SIZE_LIMIT;
         let initializers = model.graph.iter().flat_map(|graph| &graph.initializer);
         for tensor in initializers.filter(|tensor| tensor.data_location == TensorProto::EXTERNAL) {
             let location = entry(tensor, "location").unwrap_or_default();
-            if !files.contains_key(location) {
-                let file = inside(folder, location).and_then(|path| read(&path).map_err(|error| error.to_string()));
-                files.insert(location.to_owned(), file.map_err(|problem| refuse(tensor, problem))?);
+            if files.contains_key(location) {
+                continue;
             }
+            let path = inside(folder, location).map_err(|problem| refuse(tensor, problem))?;
+            let bytes = match by_path.get(&path) {
+                Some(bytes) => bytes.clone(),
+                None => {
+                    let bytes = read(&path, left).map_err(|error| refuse(tensor, error.to_string()))?;
+                    refuse_pointer(&bytes)?;
+                    left -= bytes.len() as u64;
+                    by_path.entry(path).or_insert(bytes).clone()
+                }
+            };
+            files.insert(location.to_owned(), bytes);
         }
         Ok(Self { files })
     }
@@ -113,13 +128,15 @@ fn inside(folder: &Path, location: &str) -> Result<PathBuf, String> {
 }
 
 /// Reads a plain file of a sane size; a device or a pipe might never end.
-fn read(path: &Path) -> io::Result<Bytes> {
+fn read(path: &Path, limit: u64) -> io::Result<Bytes> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a plain file, expected an ONNX model or its data"));
     }
-    if metadata.len() > SIZE_LIMIT {
+    if metadata.len() > limit {
         return Err(io::Error::other("longer than 2 GiB, expected the model of an EfficientNet"));
     }
-    Ok(fs::read(path)?.into())
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?; // whoever makes it longer meanwhile gains nothing
+    Ok(bytes.into())
 }

@@ -10,6 +10,7 @@ use super::index::{
     axis_of, broadcast, broadcast_steps, permutation, pick, positions, row_major, slice_range, squeezed, unsqueezed,
 };
 use super::proto::{NodeProto, TensorProto};
+use super::shapes::ends_of;
 
 /// Folds nodes until a budget of values is used up, so that no small file can ask for a large amount of memory.
 pub(super) struct Folder {
@@ -25,7 +26,8 @@ impl Folder {
     /// Whether the operator can be folded at all.
     pub(super) fn knows(node: &NodeProto) -> bool {
         let shaping = ["Concat", "Gather", "Reshape", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"];
-        let arithmetic = ["Add", "Cast", "Div", "Mul", "Neg", "Reciprocal", "Sqrt", "Sub"];
+        let arithmetic =
+            ["Add", "Cast", "Ceil", "Clip", "Div", "Floor", "Max", "Min", "Mul", "Neg", "Reciprocal", "Sqrt", "Sub"];
         ["Constant", "ConstantOfShape"].iter().chain(&shaping).chain(&arithmetic).any(|op| *op == node.op())
     }
 
@@ -49,7 +51,8 @@ impl Folder {
         };
         match node.op() {
             "Constant" => literal(node),
-            "Shape" => Some(Array::integers(input(0)?.shape.iter().map(|&length| length as i64).collect())),
+            "Shape" => Some(ends_of(node, &input(0)?.shape)),
+            "Clip" => self.clip(node, input(0)?, [input(1), input(2)]),
             "ConstantOfShape" => self.filled(node, input(0)?.as_integers()?),
             "Concat" => self.concat(node.int("axis")?, inputs),
             "Gather" => self.gather(input(0)?, input(1)?, node.int("axis").unwrap_or(0)),
@@ -63,8 +66,9 @@ impl Folder {
             "Squeeze" => self.relabelled(input(0)?, squeezed(&input(0)?.shape, integers(1, "axes").as_deref())?),
             "Unsqueeze" => self.relabelled(input(0)?, unsqueezed(&input(0)?.shape, &integers(1, "axes")?)?),
             "Cast" => self.cast(input(0)?, node.int("to")?),
-            "Neg" | "Reciprocal" | "Sqrt" => self.unary(node.op(), input(0)?),
-            operator => self.binary(operator, input(0)?, input(1)?),
+            "Ceil" | "Floor" | "Neg" | "Reciprocal" | "Sqrt" => self.unary(node.op(), input(0)?),
+            operator if inputs.len() == 2 => self.binary(operator, input(0)?, input(1)?),
+            _ => None,
         }
     }
 
@@ -202,6 +206,11 @@ impl Folder {
             (TensorProto::FLOAT, Values::Real(values)) => {
                 Values::Real(values.iter().map(|&value| f64::from(value as f32)).collect())
             }
+            // Half precision is widened, so nothing is rounded to it either.
+            (TensorProto::FLOAT16 | TensorProto::BFLOAT16, values @ Values::Real(_)) => values.clone(),
+            (TensorProto::FLOAT16 | TensorProto::BFLOAT16, Values::Integer(values)) => {
+                Values::Real(values.iter().map(|&value| value as f64).collect())
+            }
             (TensorProto::FLOAT | TensorProto::DOUBLE, Values::Integer(values)) => {
                 Values::Real(values.iter().map(|&value| value as f64).collect())
             }
@@ -217,12 +226,35 @@ impl Folder {
 
     fn unary(&mut self, operator: &str, source: &Array) -> Option<Array> {
         let change: fn(f64) -> f64 = match operator {
+            "Ceil" => f64::ceil,
+            "Floor" => f64::floor,
             "Neg" => |x| -x,
             "Sqrt" => f64::sqrt,
             _ => f64::recip,
         };
-        let values = Values::Real(source.as_reals()?.iter().map(|&value| change(value)).collect());
+        let values = match &source.values {
+            Values::Real(values) => Values::Real(values.iter().map(|&value| change(value)).collect()),
+            Values::Integer(values) if operator == "Neg" => {
+                Values::Integer(values.iter().map(|value| value.checked_neg()).collect::<Option<_>>()?)
+            }
+            Values::Integer(_) => return None,
+        };
         self.afford(&source.shape).then(|| Array { shape: source.shape.clone(), values })
+    }
+
+    /// Bounds are inputs, or attributes in older operator sets.
+    fn clip(&mut self, node: &NodeProto, source: &Array, bounds: [Option<&Array>; 2]) -> Option<Array> {
+        let mut clipped = source.clone();
+        for (bound, name, operator) in [(bounds[0], "min", "Max"), (bounds[1], "max", "Min")] {
+            let attribute = || {
+                let bound = f64::from(node.attribute(name)?.f);
+                Some(Array { shape: vec![], values: Values::Real(vec![bound]) })
+            };
+            if let Some(bound) = bound.cloned().or_else(attribute) {
+                clipped = self.binary(operator, &clipped, &bound)?;
+            }
+        }
+        Some(clipped)
     }
 
     fn binary(&mut self, operator: &str, a: &Array, b: &Array) -> Option<Array> {
@@ -235,6 +267,8 @@ impl Folder {
                     "Add" => |a, b| a + b,
                     "Sub" => |a, b| a - b,
                     "Mul" => |a, b| a * b,
+                    "Max" => f64::max,
+                    "Min" => f64::min,
                     _ => |a, b| a / b,
                 };
                 Values::Real(a.into_iter().zip(b).map(|(a, b)| join(a, b)).collect())
@@ -244,6 +278,8 @@ impl Folder {
                     "Add" => i64::checked_add,
                     "Sub" => i64::checked_sub,
                     "Mul" => i64::checked_mul,
+                    "Max" => |a, b| Some(a.max(b)),
+                    "Min" => |a, b| Some(a.min(b)),
                     _ => i64::checked_div,
                 };
                 Values::Integer(a.into_iter().zip(b).map(|(a, b)| join(a, b)).collect::<Option<_>>()?)

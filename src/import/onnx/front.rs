@@ -12,6 +12,9 @@ use crate::model::Network;
 /// No network of the family takes larger pictures; above, a hostile size could overflow.
 const MAX_SIDE: usize = 1 << 14;
 
+/// Preprocessing, and what follows a convolution, has a handful of steps; each costs work for every channel.
+pub(super) const MAX_STEPS: usize = 16;
+
 /// Preprocessing: arithmetic per channel, with at most a change from N, H, W, C to N, C, H, W in between.
 #[derive(Debug)]
 pub(super) struct Front<'g> {
@@ -31,6 +34,11 @@ impl<'g> Front<'g> {
         let mut axes: Vec<usize> = (0..RANK).collect();
         let mut steps = Vec::new();
         while let Some(node) = graph.only_consumer(value) {
+            if steps.len() > MAX_STEPS {
+                return Err(
+                    node.refuse(format!("it is step {} of preprocessing", steps.len()), describe(&network.stem))
+                );
+            }
             match node.op() {
                 "Transpose" => axes = transposed(&axes, node)?,
                 "Mul" | "Add" | "Sub" | "Div" | "BatchNormalization" => steps.push((node, value, axes.clone())),
@@ -38,7 +46,7 @@ impl<'g> Front<'g> {
             }
             value = node.first_output();
         }
-        let side = input_side(graph, &axes, network)?;
+        let side = input_side(graph, value, &axes, network)?;
 
         let channel = axes[1];
         let mut front = Affine::identity(network.stem.input);
@@ -57,7 +65,7 @@ impl<'g> Front<'g> {
 ///
 /// Where the file leaves the size open it is the network's. Whether it is so where the file tells it is asked last
 /// ([`check_side`]), because a graph of another network should be told by its first other layer.
-fn input_side(graph: &Graph, axes: &[usize], network: &Network) -> Result<usize, Refusal> {
+fn input_side(graph: &Graph, value: &str, axes: &[usize], network: &Network) -> Result<usize, Refusal> {
     if axes != [0, 1, 2, 3] && axes != [0, 3, 1, 2] {
         let found = format!("its axes reach the first convolution in the order {axes:?}");
         return Err(refuse_input(graph, network, found));
@@ -72,7 +80,16 @@ fn input_side(graph: &Graph, axes: &[usize], network: &Network) -> Result<usize,
         (Some(height), Some(width)) if height == width && height <= MAX_SIDE => return Ok(height),
         _ => {}
     }
-    Err(refuse_input(graph, network, shape_of(shape)))
+    // A picture in the other layout says that the walk never got as far as the change of layout.
+    let other = if axes == [0, 1, 2, 3] { [1, 2, 3] } else { [2, 3, 1] };
+    let length = |axis: usize| shape.get(axis).copied().flatten();
+    let is_other = shape.len() == RANK && length(other[2]) == Some(network.stem.input);
+    match graph.consumers(value).next() {
+        Some(node) if is_other && length(other[0]) == length(other[1]) => {
+            Err(node.refuse("comes next", describe(&network.stem)))
+        }
+        _ => Err(refuse_input(graph, network, shape_of(shape))),
+    }
 }
 
 /// Whether a graph that is `network` in everything else takes pictures of its size.

@@ -6,11 +6,13 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::array::{Array, shape_of};
+use super::array::{Array, MAX_RANK, count, shape_of};
+use super::contrib::plain;
 use super::file::ExternalData;
 use super::fold::Folder;
 use super::node::quoted;
 use super::proto::{DimensionValue, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use super::shapes::{Inputs, Shapes};
 use crate::import::Refusal;
 
 /// A model's graph, read-only.
@@ -23,11 +25,18 @@ pub(super) struct Graph {
     external: ExternalData,
     input: String,
     input_shape: Option<Vec<Option<usize>>>,
+    takes_bytes: bool,
 }
 
 impl Graph {
-    /// Builds the graph. Constant folding makes no more values than `budget`.
-    pub(super) fn new(proto: GraphProto, external: ExternalData, budget: usize) -> Result<Self, Refusal> {
+    /// Builds the graph. Constant folding makes no more values than `budget`. Where the file leaves the picture's size open,
+    /// `side` is its height and width.
+    pub(super) fn new(
+        proto: GraphProto,
+        external: ExternalData,
+        budget: usize,
+        side: Option<usize>,
+    ) -> Result<Self, Refusal> {
         let mut stored = HashMap::new();
         for tensor in proto.initializer {
             if let Some(earlier) = stored.insert(tensor.name.clone(), tensor) {
@@ -42,11 +51,19 @@ impl Graph {
             aliases: HashMap::new(),
             nodes: Vec::new(),
             folded: HashMap::new(),
+            shapes: Shapes::default(),
             stored,
             external,
         };
+        for input in &inputs {
+            if let Some(shape) = lengths(input).and_then(|shape| narrowed(&shape, side)) {
+                builder.shapes.insert(&input.name, shape);
+            }
+        }
         for node in proto.node {
-            builder.add(node)?;
+            for node in plain(node)? {
+                builder.add(node)?;
+            }
         }
         let Builder { aliases, nodes, stored, folded, external, .. } = builder;
 
@@ -69,7 +86,9 @@ impl Graph {
             return Err(Refusal::Damaged { problem: format!("{names}, expected one picture") });
         }
         let (input, input_shape) = (image.name.clone(), lengths(&image));
-        Ok(Self { nodes, consumers, producers, stored, folded, external, input, input_shape })
+        let takes_bytes =
+            (image.r#type.and_then(|of| of.tensor_type)).is_some_and(|of| of.elem_type == TensorProto::UINT8);
+        Ok(Self { nodes, consumers, producers, stored, folded, external, input, input_shape, takes_bytes })
     }
 
     /// Name of the one value that must be fed: the picture.
@@ -80,6 +99,22 @@ impl Graph {
     /// The picture's shape as far as the file says it.
     pub(super) fn input_shape(&self) -> Option<&[Option<usize>]> {
         self.input_shape.as_deref()
+    }
+
+    /// Whether the input takes bytes, which are a picture's values as they were decoded.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.takes_bytes
+    }
+
+    /// The number of pictures in a batch, where the file says one.
+    pub(super) fn batch(&self) -> Option<usize> {
+        self.input_shape()?.first().copied().flatten()
+    }
+
+    /// Whether something in it is computed from the size of a picture that the file leaves open.
+    pub(super) fn asks_for_open_sizes(&self) -> bool {
+        let is_open = self.input_shape().is_none_or(|shape| shape.iter().skip(1).any(Option::is_none));
+        is_open && self.nodes.iter().any(|node| node.op() == "Shape")
     }
 
     /// The node that makes a value.
@@ -143,8 +178,22 @@ struct Builder {
     aliases: HashMap<String, String>,
     nodes: Vec<NodeProto>,
     folded: HashMap<String, Array>,
+    shapes: Shapes,
     stored: HashMap<String, TensorProto>,
     external: ExternalData,
+}
+
+impl Inputs for Builder {
+    fn constant_shape(&self, name: &str) -> Option<Vec<usize>> {
+        constant_shape(&self.folded, &self.stored, name).ok().flatten()
+    }
+
+    fn integers(&self, name: &str) -> Option<Vec<i64>> {
+        let small = |shape: Vec<usize>| count(&shape).is_some_and(|values| values <= 2 * MAX_RANK);
+        Inputs::constant_shape(self, name).filter(|shape| small(shape.clone()))?;
+        let array = constant(&self.folded, &self.stored, &self.external, name).ok().flatten()?;
+        array.as_integers().map(<[i64]>::to_vec)
+    }
 }
 
 impl Builder {
@@ -170,7 +219,12 @@ impl Builder {
             Some(passed) if passes_on(&node) => {
                 self.aliases.insert(node.first_output().to_owned(), passed.to_owned());
             }
-            _ => self.nodes.push(node),
+            _ => {
+                let mut shapes = std::mem::take(&mut self.shapes);
+                shapes.follow(&node, self);
+                self.shapes = shapes;
+                self.nodes.push(node);
+            }
         }
         Ok(())
     }
@@ -185,6 +239,12 @@ impl Builder {
                 self.stored.insert(output.clone(), TensorProto { name: output, ..tensor });
                 return Ok(true);
             }
+        }
+        if node.op() == "Shape"
+            && let Some(array) = self.shapes.shape_node(node)
+        {
+            self.folded.insert(output, array);
+            return Ok(true);
         }
         let is_constant = |name: &String| self.folded.contains_key(name) || self.stored.contains_key(name);
         if !Folder::knows(node) || !node.input.iter().all(|name| name.is_empty() || is_constant(name)) {
@@ -209,7 +269,11 @@ impl Builder {
 fn passes_on(node: &NodeProto) -> bool {
     match node.op() {
         "Identity" | "Dropout" => true,
-        "Cast" => node.int("to") == Some(TensorProto::FLOAT.into()),
+        "Cast" => {
+            let floating =
+                [TensorProto::FLOAT, TensorProto::FLOAT16, TensorProto::BFLOAT16, TensorProto::DOUBLE].map(i64::from);
+            node.int("to").is_some_and(|to| floating.contains(&to))
+        }
         _ => false,
     }
 }
@@ -236,4 +300,20 @@ fn lengths(input: &ValueInfoProto) -> Option<Vec<Option<usize>>> {
         _ => None,
     };
     Some(shape.dim.iter().map(|dim| length(&dim.value)).collect())
+}
+
+/// The shape of one picture, or of the batch that the file fixes; absent where a length stays open.
+fn narrowed(shape: &[Option<usize>], side: Option<usize>) -> Option<Vec<usize>> {
+    const CHANNELS: Option<usize> = Some(3);
+    let picture = match shape {
+        [_, CHANNELS, _, _] => [2, 3],
+        [_, _, _, CHANNELS] => [1, 2],
+        _ => return None,
+    };
+    let open = |axis: usize| match axis {
+        0 => Some(1),
+        axis if picture.contains(&axis) => side,
+        _ => None,
+    };
+    shape.iter().enumerate().map(|(axis, length)| length.or_else(|| open(axis))).collect()
 }

@@ -8,6 +8,7 @@
 mod affine;
 mod array;
 mod classifier;
+mod contrib;
 mod file;
 mod fold;
 mod front;
@@ -18,18 +19,19 @@ mod padding;
 mod pooled;
 pub mod proto;
 mod recipe;
+mod shapes;
 mod tensors;
 mod walk;
 
 use std::path::Path;
 
 use self::classifier::{Dense, classifier};
-use self::file::ModelFile;
+use self::file::{ExternalData, ModelFile};
 use self::graph::Graph;
-use self::proto::ModelProto;
+use self::proto::{GraphProto, ModelProto};
 use super::matched::matched;
 use super::{ImportError, Options, Refusal};
-use crate::model::{Metadata, Tensor, Weights};
+use crate::model::{Architecture, Tensor, Weights};
 
 /// Reads the weights of an architecture that petrec knows from an ONNX file and the data file beside it, if it has one.
 ///
@@ -42,23 +44,38 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
     let source = options.provenance(path, exporter(&model), sha256);
     let proto = model.graph.take().ok_or_else(|| refused(Refusal::Damaged { problem: "it holds no graph".into() }))?;
     // Folding may make as many values as the file has bytes, and what a few small shapes need.
-    let graph = Graph::new(proto, external, size.saturating_add(1 << 16)).map_err(refused)?;
+    let graph = build(proto, external, size.saturating_add(1 << 16), options).map_err(refused)?;
 
     let (architecture, found) =
-        matched(options.architecture, |architecture| walk::walk(&graph, &architecture.network()))
+        matched(options.architecture, |architecture| walk::walk(&graph, &options.network(architecture)))
             .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
     let mut tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
     if options.with_top {
         let (features, axes) = &found.features;
         let channels = architecture.network().head.output;
-        let Dense { weight, bias } = classifier(&graph, features, axes, channels).map_err(refused)?;
+        let Dense { weight, bias } = classifier(&graph, features, axes, [channels, found.side]).map_err(refused)?;
         tensors.extend(Tensor::classifier(weight, bias));
     }
-    let mut preprocess = recipe::recipe(&found.front, architecture, found.padding)
-        .map_err(|problem| refused(Refusal::Damaged { problem }))?;
-    preprocess.resize = options.resize.unwrap_or(preprocess.resize);
-    Weights::new(Metadata::new(architecture, found.padding, preprocess, source), tensors)
+    let preprocess = recipe::recipe(&found.front, graph.takes_bytes(), found.padding, options).map_err(refused)?;
+    Weights::new(options.metadata(architecture, found.padding, preprocess, None, source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
+}
+
+/// The graph; where it computes with the picture's size and the file leaves that open, the graph at the size of the first
+/// architecture that it then is.
+fn build(proto: GraphProto, external: ExternalData, budget: usize, options: &Options) -> Result<Graph, Refusal> {
+    let graph = Graph::new(proto.clone(), external.clone(), budget, None)?;
+    if !graph.asks_for_open_sizes() {
+        return Ok(graph);
+    }
+    for &architecture in options.architecture.as_ref().map_or(Architecture::ALL.as_slice(), std::slice::from_ref) {
+        let network = options.network(architecture);
+        let narrowed = Graph::new(proto.clone(), external.clone(), budget, Some(network.side))?;
+        if walk::walk(&narrowed, &network).is_ok() {
+            return Ok(narrowed);
+        }
+    }
+    Ok(graph)
 }
 
 /// The program that wrote the file, with its version.

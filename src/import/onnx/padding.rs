@@ -1,6 +1,8 @@
 //! Where a graph pads its convolutions, and which of the two styles that is.
 
+use super::affine::RANK;
 use super::graph::Graph;
+use super::index::axis_of;
 use super::node::quoted;
 use super::pooled::integers;
 use super::proto::NodeProto;
@@ -42,42 +44,62 @@ impl Border {
         if value != Some(true) {
             return Err(found("it pads with another value than 0".into()));
         }
-        let amounts = integers(graph, node, 1, "pads")?.unwrap_or_default();
-        let axes = integers(graph, node, 3, "axes")?.unwrap_or_else(|| vec![0, 1, 2, 3]);
-        let (before, after) = amounts.split_at(amounts.len() / 2);
-        let mut lengths = [(0, 0); 4];
-        for (axis, amount) in axes.iter().zip(before.iter().zip(after)) {
-            let axis = usize::try_from(if *axis < 0 { axis + 4 } else { *axis }).unwrap_or(usize::MAX);
-            if let (Some(length), (Ok(before), Ok(after))) =
-                (lengths.get_mut(axis), (usize::try_from(*amount.0), usize::try_from(*amount.1)))
-            {
-                *length = (before, after);
-            } else {
-                return Err(found(format!("it pads by {amounts:?}")));
+        let amounts = match node.input_name(1) {
+            Some(name) if graph.constant_shape(name)?.is_none() => {
+                let expected = "constant amounts: export at a fixed picture size or by torch.onnx.export(dynamo=True), \
+                                or run onnxsim on the file";
+                return Err(node.refuse("its pads are computed", expected));
             }
-        }
-        let [(0, 0), (0, 0), vertical, horizontal] = lengths else {
-            return Err(found(format!("it pads by {amounts:?}")));
+            _ => integers(graph, node, 1, "pads")?.unwrap_or_default(),
         };
-        if amounts.len() != 2 * axes.len() {
-            return Err(found(format!("it has {} amounts for {} axes", amounts.len(), axes.len())));
+        let axes = integers(graph, node, 3, "axes")?;
+        let border = Self::of_pads(&amounts, &axes).ok_or_else(|| {
+            let axes = axes.map_or(String::new(), |axes| format!(" on axes {axes:?}"));
+            found(format!("it pads by {amounts:?}{axes}"))
+        })?;
+        self.plus(border).ok_or_else(|| found(format!("it pads by {amounts:?}")))
+    }
+
+    /// What a `Pad` with these amounts, first all before and then all after, adds to N, C, H, W; absent where it adds
+    /// elsewhere.
+    pub(super) fn of_pads(amounts: &[i64], axes: &Option<Vec<i64>>) -> Option<Self> {
+        let axes = axes.as_deref().unwrap_or(&[0, 1, 2, 3]);
+        if amounts.len() != 2 * axes.len() || axes.len() > RANK {
+            return None;
         }
-        self.plus(Self { vertical, horizontal }).ok_or_else(|| found(format!("it pads by {amounts:?}")))
+        let (before, after) = amounts.split_at(axes.len());
+        let mut lengths = [(0, 0); RANK];
+        for (&axis, (&before, &after)) in axes.iter().zip(before.iter().zip(after)) {
+            lengths[axis_of(axis, RANK)?] = (usize::try_from(before).ok()?, usize::try_from(after).ok()?);
+        }
+        let [(0, 0), (0, 0), vertical, horizontal] = lengths else { return None };
+        Some(Self { vertical, horizontal })
+    }
+
+    /// What the `pads` of a `Conv` add.
+    pub(super) fn of_conv(pads: Option<&[i64]>) -> Option<Self> {
+        pads.map_or(Some(Self::default()), explicit)
+    }
+
+    /// The height of a map of that height with its border.
+    pub(super) fn padded_height(&self, height: usize) -> Option<usize> {
+        height.checked_add(self.vertical.0)?.checked_add(self.vertical.1)
+    }
+
+    /// The width of a map of that width with its border.
+    pub(super) fn padded_width(&self, width: usize) -> Option<usize> {
+        width.checked_add(self.horizontal.0)?.checked_add(self.horizontal.1)
     }
 
     /// This and what a `Conv` of `conv`'s kernel and stride pads by itself; `side` is the picture's before all padding.
     pub(super) fn plus_conv(self, node: &NodeProto, conv: &Convolution, side: usize) -> Result<Self, Refusal> {
         let refuse = |found: String| node.refuse(found, format!("the padding of {}", conv.name));
         let own = match node.text("auto_pad") {
-            "" | "NOTSET" => match node.ints("pads") {
-                None => Some(Self::default()),
-                Some(pads) => explicit(pads),
-            },
+            "" | "NOTSET" => Self::of_conv(node.ints("pads")),
             "VALID" => Some(Self::default()),
             "SAME_UPPER" => {
-                let padded = |(before, after)| side.checked_add(before)?.checked_add(after);
                 let amounts = |side| Padding::Same.amounts(side, conv.kernel, conv.stride);
-                let sides = padded(self.vertical).zip(padded(self.horizontal));
+                let sides = self.padded_height(side).zip(self.padded_width(side));
                 sides.map(|(height, width)| Self { vertical: amounts(height), horizontal: amounts(width) })
             }
             other => return Err(refuse(format!("its auto_pad is {}", quoted(other)))),

@@ -28,13 +28,14 @@ impl Pooled {
     /// The mean over the picture that `node` takes; absent where it is nothing of the kind.
     ///
     /// `axes` tells which of N, C, H, W each axis of its input is: tf2onnx's operator set 18 turns to N, H, W, C first.
+    /// Then come the channels, and the height and width of the picture.
     pub(super) fn mean(
         graph: &Graph,
         node: &NodeProto,
         axes: &[usize],
-        channels: usize,
+        [channels, side]: [usize; 2],
     ) -> Result<Option<Self>, Refusal> {
-        let is_global_pool = node.op() == "GlobalAveragePool";
+        let is_global_pool = node.op() == "GlobalAveragePool" || is_global(node, side);
         if !is_global_pool && node.op() != "ReduceMean" {
             return Ok(None);
         }
@@ -68,7 +69,7 @@ impl Pooled {
             "Transpose" => (node.ints("perm").and_then(|perm| permutation(perm, self.shape.len())))
                 .map(|perm| perm.iter().map(|&axis| self.shape[axis]).collect()),
             "Flatten" => (node.int("axis").unwrap_or(1) == 1).then(|| vec![BATCH, self.channels]),
-            "Reshape" => integers(graph, node, 1, "shape")?.and_then(|target| self.reshaped(&target)),
+            "Reshape" => integers(graph, node, 1, "shape")?.and_then(|target| self.reshaped(&target, graph.batch())),
             _ => return Ok(false),
         };
         let expected = || format!("a shape of the batch, {} channels and ones", self.channels);
@@ -77,13 +78,14 @@ impl Pooled {
     }
 
     /// The first axis stays the batch; of the others, 0 keeps a length and one -1 takes what is left.
-    fn reshaped(&self, target: &[i64]) -> Option<Vec<usize>> {
-        let (batch, rest) = target.split_first()?;
+    fn reshaped(&self, target: &[i64], batch: Option<usize>) -> Option<Vec<usize>> {
+        let fixed = batch.and_then(|batch| i64::try_from(batch).ok()).unwrap_or(1);
+        let (first, rest) = target.split_first()?;
         if target.len() > MAX_RANK {
             return None;
         }
         let free = target.iter().filter(|&&length| length == -1).count();
-        if self.shape.first() != Some(&BATCH) || ![-1, 0, 1].contains(batch) || free > 1 {
+        if self.shape.first() != Some(&BATCH) || ![-1, 0, 1, fixed].contains(first) || free > 1 {
             return None;
         }
         let kept = |(axis, &length): (usize, &i64)| match length {
@@ -97,6 +99,22 @@ impl Pooled {
         let wide: Vec<usize> = lengths.iter().copied().filter(|&length| length != 1).collect();
         (wide == [self.channels]).then(|| [&[BATCH], lengths.as_slice()].concat())
     }
+}
+
+/// Whether an `AveragePool` takes the mean of the whole picture: Hugging Face's has a window as wide as there are channels,
+/// which is cut off at the picture's edges.
+fn is_global(node: &NodeProto, side: usize) -> bool {
+    let window = node.ints("kernel_shape").unwrap_or_default();
+    let covers = |length: i64| usize::try_from(length).is_ok_and(|length| length >= side);
+    let is_cut = window == [side as i64; 2] || node.int("ceil_mode").unwrap_or(0) != 0;
+    let is_padded = node.ints("pads").is_some_and(|pads| pads.iter().any(|&pad| pad != 0));
+    let is_plain = matches!(node.text("auto_pad"), "" | "NOTSET" | "VALID");
+    node.op() == "AveragePool"
+        && window.len() == 2
+        && window.iter().all(|&length| covers(length))
+        && is_cut
+        && !is_padded
+        && is_plain
 }
 
 /// Whole numbers from a constant input or, in older operator sets, from an attribute.
@@ -122,11 +140,14 @@ mod tests {
     fn reshapes_are_followed_as_exporters_write_them() {
         let flat = Pooled { shape: vec![BATCH, 8], channels: 8 };
 
-        assert_eq!(flat.reshaped(&[-1, 8, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
-        assert_eq!(flat.reshaped(&[0, -1, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
-        assert_eq!(flat.reshaped(&[1, 1, 1, 8]), Some(vec![BATCH, 1, 1, 8]));
-        assert_eq!(flat.reshaped(&[0, 0, 1, 1]), Some(vec![BATCH, 8, 1, 1]));
-        assert_eq!(flat.reshaped(&[-1, 4, 2, 1]), None);
-        assert_eq!(flat.reshaped(&[8, -1]), None);
+        assert_eq!(flat.reshaped(&[-1, 8, 1, 1], None), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[0, -1, 1, 1], None), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[1, 1, 1, 8], None), Some(vec![BATCH, 1, 1, 8]));
+        assert_eq!(flat.reshaped(&[0, 0, 1, 1], None), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[-1, 4, 2, 1], None), None);
+        assert_eq!(flat.reshaped(&[4, 8, 1, 1], None), None);
+        assert_eq!(flat.reshaped(&[4, 8, 1, 1], Some(4)), Some(vec![BATCH, 8, 1, 1]));
+        assert_eq!(flat.reshaped(&[8, -1], None), None);
+        assert_eq!(flat.reshaped(&[-1, 8, 1, 1, 1, 1, 1, 1, 1], None), None);
     }
 }

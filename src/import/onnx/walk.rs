@@ -5,7 +5,7 @@
 
 use super::affine::{Affine, RANK};
 use super::array::Array;
-use super::front::{Front, check_side, transposed};
+use super::front::{Front, MAX_STEPS, check_side, transposed};
 use super::graph::Graph;
 use super::node::quoted;
 use super::padding::{Border, Style};
@@ -37,6 +37,8 @@ pub(super) struct Match<'g> {
     pub(super) front: Affine,
     /// The value that holds the features, and which of N, C, H, W each of its axes is.
     pub(super) features: (&'g str, Vec<usize>),
+    /// Height and width of the features.
+    pub(super) side: usize,
 }
 
 /// Walks `graph` beside `network`.
@@ -53,7 +55,7 @@ pub(super) fn walk<'g>(graph: &'g Graph, network: &Network) -> Result<Match<'g>,
     match walk.network(network) {
         Ok((front, axes)) => {
             let (padding, features) = (walk.style.padding(), (walk.value, axes));
-            Ok(Match { convolutions: walk.found, padding, front, features })
+            Ok(Match { convolutions: walk.found, padding, front, features, side: walk.side })
         }
         Err(refusal) => Err(Mismatch { agreed: walk.agreed, refusal }),
     }
@@ -121,7 +123,8 @@ impl<'g> Walk<'g> {
             self.pass(node);
             node = self.next(&mean)?;
         }
-        let pooled = Pooled::mean(self.graph, node, &axes, wide)?.ok_or_else(|| node.refuse("comes next", &mean))?;
+        let pooled = Pooled::mean(self.graph, node, &axes, [wide, self.side])?
+            .ok_or_else(|| node.refuse("comes next", &mean))?;
         self.pass(node);
         let side = std::mem::replace(&mut self.side, 1);
         self.reshape(pooled, &se.reduce)?;
@@ -211,7 +214,8 @@ impl<'g> Walk<'g> {
         self.pass(node);
 
         let mut affine = Affine::identity(conv.output);
-        while let Some(next) = self.only_use() {
+        for _ in 0..MAX_STEPS {
+            let Some(next) = self.only_use() else { break };
             let Some(step) = Affine::read(self.graph, next, self.value, 1, conv.output)? else { break };
             affine.then(&step);
             self.pass(next);
@@ -250,7 +254,7 @@ impl<'g> Walk<'g> {
             axes = transposed(&axes, node)?;
             self.pass(node);
         }
-        let is_classifier = |node: &NodeProto| matches!(node.op(), "GlobalAveragePool" | "ReduceMean");
+        let is_classifier = |node: &NodeProto| matches!(node.op(), "AveragePool" | "GlobalAveragePool" | "ReduceMean");
         match self.graph.consumers(self.value).find(|node| !is_classifier(node)) {
             Some(node) => Err(node.refuse("it follows the features", "the end or a classifier on their mean")),
             None => Ok(axes),

@@ -1,0 +1,154 @@
+"""What users of PyTorch hold: state dicts and ONNX files of torchvision's, timm's and Hugging Face's networks.
+
+Part of `make_exports.py`, which says what is written.
+"""
+
+import copy
+import pathlib
+
+import numpy as np
+
+import calibrated
+from make_exports import onnxruntime_features, save_features
+
+
+def normalised(pictures):
+    return (pictures / 255 - np.float32(calibrated.MEAN)) / np.float32(calibrated.STD)
+
+
+def tensor(pictures):
+    """N, H, W, 3 as torch takes it."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32))
+
+
+def networks():
+    """Name, how it is made, what gives its features, its picture's side."""
+    import timm
+    import torchvision
+    from transformers import EfficientNetConfig, EfficientNetForImageClassification
+    from torch import nn
+
+    class Features(nn.Module):
+        """A network of timm's up to its last feature maps."""
+
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, image):
+            return self.network.forward_features(image)
+
+    class HuggingFace(nn.Module):
+        """Hugging Face's network up to its last feature maps."""
+
+        def __init__(self, model):
+            super().__init__()
+            self.network = model.efficientnet
+
+        def forward(self, image):
+            return self.network(image, return_dict=False)[0]
+
+    class Logits(nn.Module):
+        """Hugging Face's with its classifier, without the dictionary around its output."""
+
+        def __init__(self):
+            super().__init__()
+            config = EfficientNetConfig(
+                width_coefficient=1.0, depth_coefficient=1.0, image_size=224, hidden_dim=1280, num_labels=1000
+            )
+            self.model = EfficientNetForImageClassification(config)
+
+        def forward(self, image):
+            return self.model(image, return_dict=False)[0]
+
+    yield "efficientnet_b0.torchvision", torchvision.models.efficientnet_b0, lambda model: model.features, 224
+    yield "efficientnet_b2.torchvision", torchvision.models.efficientnet_b2, lambda model: model.features, 260
+    yield "efficientnet_b0.huggingface", Logits, lambda model: HuggingFace(model.model), 224
+    for name, side in (
+        ("efficientnet_b0", 224),
+        ("tf_efficientnet_b0", 224),
+        ("tf_efficientnet_b3", 300),
+        ("efficientnet_lite0", 224),
+        ("tf_efficientnet_lite0", 224),
+    ):
+        yield f"{name}.timm", lambda name=name: timm.create_model(name), Features, side
+
+
+def torch_exports(out):
+    """Writes every network's files, each with its features."""
+    for name, make, features_of, side in networks():
+        pictures = np.load(out / f"resized-{side}.npy")
+        model = calibrated.calibrated(make(), calibrated.batch(side))
+        network = features_of(model).eval()
+        state_dicts(out, name, model, network, tensor(normalised(pictures)))
+        if side == 224:
+            onnx_files(out, name, model, network, pictures)
+
+
+def state_dicts(out, name, model, network, batch):
+    """As torch.save and safetensors write them, and the whole network as ONNX."""
+    import safetensors.torch
+    import torch
+
+    with torch.no_grad():
+        expected, logits = network(batch).numpy(), model(batch).numpy()
+    endings = ["logits.onnx"]
+    if "huggingface" not in name:
+        torch.save(model.state_dict(), out / f"{name}.pth")
+        safetensors.torch.save_file(model.state_dict(), out / f"{name}.safetensors")
+        endings += ["pth", "safetensors"]
+    torch.onnx.export(model, batch[:1], out / f"{name}.logits.onnx", dynamo=True, input_names=["image"])
+    for ending in endings:
+        save_features(out / f"{name}.{ending}", expected)
+        np.save(out / f"{name}.{ending}.top.npy", logits)
+
+
+def onnx_files(out, name, model, network, pictures):
+    """By both of torch's exporters; where preprocessing is inside, in half precision, optimised, of an open size."""
+    import onnxruntime
+    import torch
+    from torch import nn
+
+    class Inside(nn.Module):
+        """Takes pictures in 0..1, as torchvision's ToTensor gives them."""
+
+        def __init__(self):
+            super().__init__()
+            self.network = network
+            for what, values in (("mean", calibrated.MEAN), ("std", calibrated.STD)):
+                self.register_buffer(what, torch.tensor(values).reshape(1, 3, 1, 1))
+
+        def forward(self, image):
+            return self.network((image - self.mean) / self.std)
+
+    inputs = normalised(pictures)
+    batch = tensor(inputs)
+    for exporter, dynamo in (("legacy", False), ("dynamo", True)):
+        file = out / f"{name}.{exporter}.onnx"
+        torch.onnx.export(network, batch[:1], file, dynamo=dynamo, input_names=["image"])
+        save_features(file, onnxruntime_features(file, inputs))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(out / f"{name}.extended.onnx")
+    onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    save_features(pathlib.Path(options.optimized_model_filepath), onnxruntime_features(file, inputs))
+
+    open_size = {"image": {0: "batch", 2: "height", 3: "width"}}
+    file = out / f"{name}.open-size.onnx"
+    torch.onnx.export(network, batch[:1], file, dynamo=False, input_names=["image"], dynamic_axes=open_size)
+    save_features(file, onnxruntime_features(file, inputs))
+
+    for exporter, dynamo in (("legacy", False), ("dynamo", True)):
+        file = out / f"{name}.{exporter}.takes-0-to-1.onnx"
+        torch.onnx.export(Inside().eval(), batch[:1], file, dynamo=dynamo, input_names=["image"])
+        save_features(file, onnxruntime_features(file, np.float32(pictures / 255)))
+
+    # A runtime computes in half precision, petrec widens the weights: so does the reference.
+    for kind, dtype in (("fp16", torch.float16), ("bf16", torch.bfloat16)):
+        narrow = copy.deepcopy(network).to(dtype)
+        file = out / f"{name}.{kind}.onnx"
+        torch.onnx.export(narrow, batch[:1].to(dtype), file, dynamo=True, input_names=["image"])
+        with torch.no_grad():
+            save_features(file, narrow.float()(batch).numpy())
