@@ -5,6 +5,8 @@
 //! Source: torch's `serialization.py`, `_utils.py` and `torch/csrc/jit/serialization/pickler.cpp`.
 
 mod pickle;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ const OLD_MAGIC: &[u8] = &[0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0
 /// How deep dictionaries and modules may lie in each other.
 const DEEPEST: usize = 64;
 /// How many values are looked at: a hostile pickle may name one dictionary very often.
-const MOST_VISITS: usize = 4 << 20;
+const MOST_VISITS: usize = 1 << 20;
 
 /// An open file.
 pub(super) struct TorchFile<'b> {
