@@ -16,7 +16,7 @@ use std::path::Path;
 
 use petrec::image::{Accept, Picture, load};
 use petrec::import::compare::{TOLERANCE, distances};
-use petrec::import::h5::{Recipe, import_h5};
+use petrec::import::keras::import_keras;
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::import::{ImportError, Options};
@@ -36,7 +36,7 @@ fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {
     let options = &Options { preprocess, ..options.clone() };
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("onnx") => import_onnx(path, options),
-        Some("h5") => import_h5(path, Recipe::Today, options),
+        Some("h5" | "keras") => import_keras(path, options),
         Some("safetensors") => import_state_dict(path, Format::Safetensors, padding, options),
         Some("pth") => import_state_dict(path, Format::Pth, padding, options),
         _ => panic!("{}: no importer for that ending", path.display()),
