@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use super::memory::Turn;
+use super::memory::{self, Turn};
 use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, decode_since};
 use crate::dataset::ImageFile;
 use crate::store::{self, ReadAhead};
 
-/// An image file that decodes, with the bytes it was decoded from. Of large ones there is one at a time: another thread
-/// waits with the next until this value is dropped, on the thread that got it.
+/// An image file that decodes, with the bytes it was decoded from. Its memory counts until this value is dropped, on the
+/// thread that got it: other threads wait where there is too little for all, and with the next large picture.
 #[derive(Debug)]
 pub struct Loaded {
     /// The whole file.
@@ -145,7 +145,8 @@ fn read(path: &Path, policy: &Policy, turn: &Turn) -> Result<Vec<u8>, Rejection>
     let length = metadata.len();
     admit(length, policy, turn)?;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX)).map_err(io::Error::from)?;
+    let reserved = bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX));
+    reserved.map_err(|_| memory::refusal(length, Format::Unknown, None))?;
     // A byte more tells that the file grew; how far, nobody needs to know.
     File::open(path)?.take(length.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > length {

@@ -14,6 +14,7 @@ mod png;
 mod reject;
 pub mod resize;
 mod sniff;
+mod system;
 mod webp;
 
 use std::time::Instant;
