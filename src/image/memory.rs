@@ -37,7 +37,7 @@ struct Usage {
     bytes: u64,
     /// Threads that hold anything.
     holders: usize,
-    /// Holders that wait for more.
+    /// Holders that ask for more, and have not got it yet.
     waiting: usize,
     /// Whether a large picture is under way.
     is_large_taken: bool,
@@ -131,25 +131,24 @@ impl Memory {
     fn take(&self, held: Held, bytes: u64, system: &System) -> Option<Held> {
         let mut usage = self.lock();
         let is_holder = held.bytes > 0;
-        let mut is_waiting = false;
+        usage.waiting += usize::from(is_holder);
+        let mut has_told = false;
         let mut waited = held.waited;
         let answer = loop {
             match usage.answer(held, bytes, system) {
                 Answer::Wait => {}
                 answer => break answer,
             }
-            if is_holder && !is_waiting {
-                is_waiting = true;
-                usage.waiting += 1;
-                // Where all holders wait, the next has to go on.
+            if !has_told {
+                has_told = true;
+                // Another holder may be the only one that does not wait, or was until now.
                 self.changed.notify_all();
-                continue;
             }
             let since = Instant::now();
             usage = self.changed.wait(usage).unwrap_or_else(PoisonError::into_inner);
             waited += since.elapsed();
         };
-        usage.waiting -= usize::from(is_waiting);
+        usage.waiting -= usize::from(is_holder);
         if let Answer::Refused = answer {
             return None;
         }
@@ -193,7 +192,7 @@ impl Usage {
         if all <= system.share && has(all.saturating_add(SLACK)) {
             return Answer::Granted;
         }
-        let do_others_wait = held.bytes > 0 && self.waiting >= self.holders.saturating_sub(1);
+        let do_others_wait = held.bytes > 0 && self.waiting == self.holders;
         if others > 0 && !do_others_wait {
             return Answer::Wait;
         }
