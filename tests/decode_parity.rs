@@ -1,6 +1,7 @@
 //! Accepting, rejecting, pixels and resizing against recorded decisions of TensorFlow 2.21.
 //!
-//! The files lie in `../shared`, which is not part of the project: without it these tests say so and pass. Each test
+//! `tests/fixtures/decoder` has small files of every kind and damage, which are always tried. The larger suites lie in
+//! `../shared`, which is not part of the project: without it their tests say so and pass. Each of them
 //! states the exact number of files that agree and names every exception, so that a step back and a step forward both
 //! show. What counts as agreement: the same verdict and, where both accept, the same SHA-256 of the pixels and of the
 //! 224 x 224 picture that `tf.image.resize` makes of them. [`check`] has to decide as [`decode`] does, to the last word.
@@ -63,7 +64,9 @@ fn difference(data: &[u8], record: &Value) -> Option<String> {
 }
 
 fn pixel_difference(picture: &Picture, record: &Value) -> Option<&'static str> {
-    if record["shape"] != serde_json::json!([picture.height, picture.width, 3]) {
+    let shape = serde_json::json!([picture.height, picture.width, 3]);
+    let batch_of_one = serde_json::json!([1, picture.height, picture.width, 3]); // TensorFlow's form of a WebP
+    if record["shape"] != shape && record["shape"] != batch_of_one {
         return Some("another size");
     }
     if record["px_sha256"] != sha256(&picture.rgb) {
@@ -85,6 +88,30 @@ fn assert_parity(cases: &[(String, PathBuf, Value)], agreeing: usize, exceptions
 
     assert_eq!(differing, exceptions, "{agree} of {} agree", cases.len());
     assert_eq!(agree, agreeing);
+}
+
+/// Formats that must be there, and how many files at least: with fewer a clone would prove nothing.
+const FIXTURES: [(&str, usize); 3] = [("gif", 30), ("jpeg", 100), ("other", 15)];
+
+#[test]
+fn all_files_of_the_decoder_fixtures_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/decoder");
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let formats: Vec<String> =
+        names.filter_map(|name| Some(name.strip_prefix("decisions-")?.strip_suffix(".json")?.to_owned())).collect();
+
+    for (format, least) in FIXTURES {
+        assert!(formats.iter().any(|found| found == format), "no decisions for {format}: {formats:?}");
+        let there = fs::read_dir(folder.join(format)).expect("a folder of files").count();
+        assert!(there >= least, "{there} files in {format}; {least} at least");
+    }
+    for format in formats {
+        let cases = cases(&folder.join(format!("decisions-{format}.json")), &folder, "");
+        let there = fs::read_dir(folder.join(&format)).expect("a folder of files").count();
+        assert_eq!(cases.len(), there, "{format}: decisions and files");
+        assert_parity(&cases, there, &[]);
+    }
 }
 
 #[test]

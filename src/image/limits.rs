@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accept, Reason};
+use super::{Accept, Reason, memory};
 
 /// TensorFlow refuses pictures of 2^29 samples and more; so do we, before anything is allocated.
-const MAX_SAMPLES: u64 = 1 << 29;
+pub(super) const MAX_SAMPLES: u64 = 1 << 29;
 
 /// TensorFlow refuses longer files, whose length fits no `int`.
 const MAX_FILE_SIZE: u64 = i32::MAX as u64;
@@ -108,9 +108,10 @@ impl Deadline {
         Self(limits.time.and_then(|time| start.checked_add(time)))
     }
 
-    /// Whether it is now, or was.
+    /// Whether it is now, or was; asked on the thread that decodes.
     pub(super) fn has_passed(self) -> bool {
-        self.0.is_some_and(|end| Instant::now() >= end)
+        // Waiting until other pictures are done is not this picture's doing.
+        self.0.is_some_and(|end| Instant::now() >= end + memory::waited())
     }
 }
 

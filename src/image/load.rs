@@ -13,8 +13,8 @@ use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, de
 use crate::dataset::ImageFile;
 use crate::store::{self, ReadAhead};
 
-/// An image file that decodes, with the bytes it was decoded from. Of large ones there is one at a time: another thread
-/// waits with the next until this value is dropped, on the thread that got it.
+/// An image file that decodes, with the bytes it was decoded from. Its memory counts until this value is dropped, on the
+/// thread that got it: other threads wait where there is too little for all, and with the next large picture.
 #[derive(Debug)]
 pub struct Loaded {
     /// The whole file.

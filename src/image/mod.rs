@@ -16,6 +16,7 @@ mod read;
 mod reject;
 pub mod resize;
 mod sniff;
+mod system;
 mod webp;
 
 use std::time::Instant;

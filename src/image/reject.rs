@@ -45,7 +45,8 @@ pub enum Reason {
     /// The header says that the picture is zero pixels wide or high.
     #[serde(rename = "E_ZERO_SIZE")]
     ZeroSize,
-    /// More than TensorFlow takes, or than this system's memory holds: a side over 65,500, 2^29 samples and more.
+    /// More than TensorFlow takes (a side over 65,500, 2^29 samples and more), than this system's memory holds, or more work
+    /// than any picture needs.
     #[serde(rename = "E_TOO_LARGE")]
     TooLarge,
     /// A side is longer than the user allows ([`Limits::side`](super::Limits::side)).

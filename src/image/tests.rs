@@ -240,6 +240,108 @@ fn no_change_of_a_byte_makes_the_decoder_panic_or_check_and_decode_disagree() {
     }
 }
 
+/// One segment with its marker.
+fn marked(marker: u8, content: &[u8]) -> Vec<u8> {
+    let length = (content.len() as u16 + 2).to_be_bytes();
+    [&[0xff, marker], &length[..], content].concat()
+}
+
+/// The headers of a grey picture of `wide` x `high` blocks. Its DC codes are 00 for a difference of 15 bits and 01 for
+/// none, its only AC code is 0 for the end of the block.
+fn grey(frame: u8, wide: u16, high: u16) -> Vec<u8> {
+    let size = [[8].as_slice(), &(high * 8).to_be_bytes(), &(wide * 8).to_be_bytes(), &[1, 1, 0x11, 0]].concat();
+    let dc = [[0].as_slice(), &[0, 2], &[0; 14], &[15, 0]].concat();
+    let ac = [[0x10].as_slice(), &[1], &[0; 15], &[0]].concat();
+    let quant = [[0].as_slice(), &[1; 64]].concat();
+    let segments = [marked(0xdb, &quant), marked(frame, &size), marked(0xc4, &dc), marked(0xc4, &ac)];
+    [&[0xff, 0xd8], segments.concat().as_slice()].concat()
+}
+
+/// The header of a scan of [`grey`]: its band, and the bits before and now.
+fn grey_scan(first: u8, last: u8, bits: u8) -> Vec<u8> {
+    marked(0xda, &[1, 1, 0, first, last, bits])
+}
+
+/// [`grey`] in one scan of the code 00 with 15 times `bit`, `count` times, and nothing in the other blocks.
+fn growing_dc(frame: u8, bit: u32, count: usize) -> Vec<u8> {
+    let (wide, high) = (1000, 66);
+    let is_progressive = frame == 0xc2;
+    let mut data = Vec::new();
+    let (mut bits, mut length) = (0u64, 0);
+    for block in 0..wide * high {
+        // A sequential block ends with its AC code, a zero.
+        let (code, size) = if block < count { (bit * 0x7fff, 17) } else { (0b01, 2) };
+        let (code, size) = if is_progressive { (code, size) } else { (code << 1, size + 1) };
+        (bits, length) = (bits << size | u64::from(code), length + size);
+        while length >= 8 {
+            length -= 8;
+            data.push((bits >> length) as u8);
+            if data.ends_with(&[0xff]) {
+                data.push(0);
+            }
+        }
+    }
+    data.push(((bits << (8 - length)) as u8) | (0xff >> length));
+    let scan = if is_progressive { grey_scan(0, 0, 0) } else { grey_scan(0, 63, 0) };
+    [&grey(frame, wide as u16, high as u16), &scan, &data[..], b"\0\xff\xd9"].concat()
+}
+
+#[test]
+fn a_dc_value_beyond_32_bits_is_an_error_in_a_progressive_picture_only() {
+    const PROGRESSIVE: u8 = 0xc2;
+    const SEQUENTIAL: u8 = 0xc1;
+    // 65,538 x 32,767 is the last multiple below 2^31.
+    for bit in [0, 1] {
+        assert!(check(&growing_dc(PROGRESSIVE, bit, 65_538), Accept::TensorFlow).is_ok(), "{bit}");
+        assert_eq!(reason(&growing_dc(PROGRESSIVE, bit, 65_539)), Reason::CorruptData, "{bit}");
+        assert!(check(&growing_dc(SEQUENTIAL, bit, 65_539), Accept::TensorFlow).is_ok(), "{bit}");
+    }
+}
+
+/// A progressive picture with a scan for DC and `count` empty ones for AC.
+fn scans(wide: u16, high: u16, count: usize) -> Vec<u8> {
+    let empty = [&grey_scan(1, 63, 0), &[0x7f][..]].concat();
+    [&grey(0xc2, wide, high), &grey_scan(0, 0, 0), &[0x7f][..], &empty.repeat(count), b"\xff\xd9"].concat()
+}
+
+#[test]
+fn not_the_number_of_scans_is_bounded_but_their_work() {
+    assert!(decode(&scans(1, 1, 5_000), Accept::TensorFlow).is_ok());
+    assert!(check(&scans(1000, 1000, 50), Accept::TensorFlow).is_ok());
+
+    let rejection = check(&scans(1000, 1000, 70), Accept::TensorFlow).expect_err("hours, with more such scans");
+
+    assert_eq!(rejection.reason, Reason::TooLarge);
+    assert!(rejection.detail.contains("more work than any picture needs"), "{rejection}");
+}
+
+#[test]
+fn arithmetic_data_that_ended_long_ago_is_not_decoded_for_ever() {
+    let refinements = |count| grey_scan(0, 0, 0x10).repeat(count);
+    let picture = |count| [&grey(0xca, 1000, 1000), &grey_scan(0, 0, 1), &refinements(count)[..], b"\xff\xd9"].concat();
+
+    assert!(check(&picture(5), Accept::TensorFlow).is_ok());
+    let rejection = check(&picture(20), Accept::TensorFlow).expect_err("20 million bits from nothing");
+
+    assert_eq!(rejection.reason, Reason::TooLarge);
+    assert!(rejection.detail.contains("arithmetic-coded data ends"), "{rejection}");
+}
+
+#[test]
+fn a_time_limit_ends_what_has_no_rows() {
+    let limits = Limits { time: Some(std::time::Duration::ZERO), ..Limits::default() };
+    let jpeg = baseline();
+    let scan = segment(&jpeg, 0xda).start;
+    let with = |filling: &[u8]| [&jpeg[..scan], filling, &jpeg[scan..]].concat();
+
+    for filling in [vec![0xff; 1 << 18], vec![0; 1 << 18], b"\xff\x00".repeat(1 << 17), b"\xff\x01".repeat(1 << 17)] {
+        let late = decode(&with(&filling), Policy { accept: Accept::TensorFlow, limits });
+
+        assert_eq!(late.expect_err("no time at all").reason, Reason::TimeLimit);
+        assert_eq!(decode(&with(&filling), Accept::TensorFlow), Ok(accepted(&jpeg)));
+    }
+}
+
 /// A GIF whose frames have 2 x 2 pixels in four colours, one per pixel. Each is given by its offset from the left and
 /// its transparent colour.
 fn gif(frames: &[(u8, Option<u8>)]) -> Vec<u8> {
@@ -287,6 +389,32 @@ fn a_gif_of_two_frames_is_animated_unless_the_second_is_cut() {
     assert_eq!(reason(&two), Reason::Animated);
     assert_eq!(accepted(&two[..two.len() - 4]), accepted(&gif(&[(0, None)])));
     assert_eq!(reason(&two[..30]), Reason::Truncated);
+}
+
+#[test]
+fn a_second_frame_counts_whatever_its_size() {
+    let limits = Limits { pixels: Some(4), ..Limits::default() };
+    let mut two = gif(&[(0, None)]);
+    two.pop();
+    two.extend_from_slice(&[b',', 0, 0, 0, 0, 3, 0, 2, 0, 0]);
+    two.extend_from_slice(&lzw(&[0, 1, 2, 3, 0, 1]));
+
+    let verdict = decode(&two, Policy { accept: Accept::TensorFlow, limits });
+
+    assert_eq!(verdict.expect_err("TensorFlow rejects it").reason, Reason::Animated);
+}
+
+#[test]
+fn a_gif_of_clear_codes_shows_what_comes_after_them() {
+    // 200 blocks of 8 x 85 clear codes of 3 bits (4, the lowest bit first), then the pixels.
+    let clear = [255].iter().chain([0x24, 0x49, 0x92].iter().cycle().take(255)).copied().collect::<Vec<u8>>();
+    let mut file = gif(&[]);
+    file.pop();
+    file.extend_from_slice(&[b',', 0, 0, 0, 0, 2, 0, 2, 0, 0, 2]);
+    file.extend_from_slice(&clear.repeat(200));
+    file.extend_from_slice(&lzw(&[0, 1, 2, 3])[1..]);
+
+    assert_eq!(accepted(&file).rgb, accepted(&gif(&[(0, None)])).rgb);
 }
 
 /// A PNG of one row.

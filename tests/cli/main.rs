@@ -1,5 +1,7 @@
 //! What a user sees: the commands run as a program, on real photos and on everything that is not one.
 
+#[cfg(target_os = "linux")]
+mod attacks;
 mod bad_input;
 mod beside;
 mod completions;

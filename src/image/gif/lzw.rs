@@ -11,6 +11,20 @@ const MAX_CODE: usize = 4095;
 /// What stands in the table where no code is defined.
 const NONE: u16 = 4098;
 
+/// Takes the pixels of a frame.
+pub(super) trait Pixels {
+    /// Adds the next pixels.
+    fn add(&mut self, run: impl ExactSizeIterator<Item = u8>) -> Result<(), Damage>;
+}
+
+/// The pixels of a frame that is to be seen; the memory has to be there.
+impl Pixels for Vec<u8> {
+    fn add(&mut self, run: impl ExactSizeIterator<Item = u8>) -> Result<(), Damage> {
+        self.extend(run);
+        Ok(())
+    }
+}
+
 /// The decoder of one frame.
 pub(super) struct Lzw<'r, 'a> {
     reader: &'r mut Reader<'a>,
@@ -27,6 +41,8 @@ pub(super) struct Lzw<'r, 'a> {
     running: usize,
     prefix: Vec<u16>,
     suffix: Vec<u8>,
+    /// Where the part of `prefix` ends in which codes were defined since the table was emptied.
+    defined: usize,
 }
 
 const CUT: Damage = (Reason::Truncated, Cow::Borrowed("the file stops in the middle of a frame"));
@@ -45,6 +61,7 @@ impl<'r, 'a> Lzw<'r, 'a> {
             running: 0,
             prefix: vec![NONE; MAX_CODE + 1],
             suffix: vec![0; MAX_CODE + 1],
+            defined: 0,
         };
         lzw.clear();
         lzw
@@ -56,19 +73,20 @@ impl<'r, 'a> Lzw<'r, 'a> {
     }
 
     fn clear(&mut self) {
-        self.prefix.fill(NONE);
+        // Data can consist of clear codes only: what is empty already stays as it is.
+        self.prefix[..self.defined].fill(NONE);
+        self.defined = 0;
         self.running = self.clear_code() + 2;
         self.size = self.min_size + 1;
         self.limit = 1 << self.size;
     }
 
-    /// Decodes exactly `wanted` pixels.
-    pub(super) fn decode(&mut self, wanted: usize) -> Result<Vec<u8>, Damage> {
-        // Grows with the data, not with what the header claims.
-        let mut pixels = Vec::new();
+    /// Decodes exactly `wanted` pixels and adds each run of them to `pixels`.
+    pub(super) fn decode(&mut self, wanted: usize, pixels: &mut impl Pixels) -> Result<(), Damage> {
         let mut stack = Vec::with_capacity(MAX_CODE);
         let mut last = None;
-        while pixels.len() < wanted {
+        let mut done = 0;
+        while done < wanted {
             let code = self.code()?;
             if code == self.clear_code() + 1 {
                 return Err((Reason::Truncated, "a frame's data ends before its last pixel".into()));
@@ -79,16 +97,18 @@ impl<'r, 'a> Lzw<'r, 'a> {
                 continue;
             }
             if code < self.clear_code() {
-                pixels.push(code as u8);
+                pixels.add(std::iter::once(code as u8))?;
+                done += 1;
             } else {
                 self.trace(code, last, &mut stack)?;
-                let room = wanted - pixels.len();
-                pixels.extend(stack.drain(..).rev().take(room));
+                let count = stack.len().min(wanted - done);
+                pixels.add(stack.drain(..).rev().take(count))?;
+                done += count;
             }
             self.learn(code, last);
             last = Some(code);
         }
-        Ok(pixels)
+        Ok(())
     }
 
     /// Pushes the pixels that `code` stands for, the last one first.
@@ -119,6 +139,7 @@ impl<'r, 'a> Lzw<'r, 'a> {
             && self.prefix[next] == NONE
         {
             self.prefix[next] = last as u16;
+            self.defined = self.defined.max(next + 1);
             self.suffix[next] = self.first(if code == next { last } else { code });
         }
     }

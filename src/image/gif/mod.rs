@@ -2,15 +2,16 @@
 //!
 //! Two things differ from other readers. The canvas is as large as the frame, not as the logical screen, so that a frame
 //! with an offset is cut at the right and bottom. And whatever is wrong after the first complete frame is ignored: the
-//! file counts as one with a single frame.
+//! file counts as one with a single frame. A second complete frame settles the verdict: nothing after it is read.
 
 mod lzw;
 
 use std::borrow::Cow;
 
-use super::limits::Deadline;
+use super::limits::{Deadline, MAX_SAMPLES};
+use super::memory;
 use super::{Format, Picture, Reason, Rejection, Terms};
-use lzw::Lzw;
+use lzw::{Lzw, Pixels};
 
 /// Decodes a GIF file of one frame.
 pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
@@ -19,8 +20,9 @@ pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
     let mut contents = Contents::default();
     let outcome = contents.read(&mut reader, terms);
     let rejection = match (outcome, contents.frames, contents.frame) {
-        (_, 2.., _) => reject(Reason::Animated, &format!("{} frames", contents.frames)),
-        (_, _, Some(frame)) => return frame.compose(screen.palette.as_deref(), terms),
+        (_, 2.., _) => reject(Reason::Animated, "more than one frame"),
+        (Err((reason @ Reason::TooLarge, detail)), ..) => reject(reason, &detail),
+        (_, _, Some(frame)) => return frame.compose(screen.palette.as_deref()),
         (Err((reason, detail)), ..) => reject(reason, &detail),
         (Ok(()), ..) => reject(Reason::CorruptData, "there is no frame in it"),
     };
@@ -103,9 +105,9 @@ struct Contents {
 }
 
 impl Contents {
-    /// Reads all blocks up to the trailer.
+    /// Reads all blocks up to the trailer, or to the end of the second frame.
     fn read(&mut self, reader: &mut Reader, terms: &Terms) -> Result<(), Damage> {
-        loop {
+        while self.frames < 2 {
             match reader.byte().ok_or(CUT)? {
                 b',' => self.image(reader, terms)?,
                 b'!' => self.extension(reader).ok_or(CUT)?,
@@ -113,6 +115,7 @@ impl Contents {
                 _ => return Err((Reason::CorruptData, "an unknown block".into())),
             }
         }
+        Ok(())
     }
 
     fn extension(&mut self, reader: &mut Reader) -> Option<()> {
@@ -137,17 +140,39 @@ impl Contents {
         if frame.width == 0 || frame.height == 0 {
             return Err((Reason::ZeroSize, "a frame without pixels".into()));
         }
-        let excess = |(reason, detail)| (reason, Cow::Owned(detail));
-        let samples = (frame.width * frame.height * 3) as u64;
-        terms.policy.limits.admit_sides(frame.width, frame.height, u64::MAX).map_err(excess)?;
-        terms.policy.limits.admit_pixels(frame.width, frame.height, samples).map_err(excess)?;
-        frame.indices = Lzw::new(code_size, reader).decode(frame.width * frame.height)?;
+        let pixels = frame.width * frame.height;
+        if self.frame.is_none() {
+            frame.make_room(terms)?;
+        }
+        if pixels > MOST_PIXELS {
+            return Err((Reason::CorruptData, "a frame of more than 2^31 pixels".into()));
+        }
+        let mut lzw = Lzw::new(code_size, reader);
+        if self.frame.is_none() { lzw.decode(pixels, &mut frame.indices) } else { lzw.decode(pixels, &mut Unseen(0)) }?;
         while !reader.block().ok_or(CUT)?.is_empty() {}
         let control = self.control.take();
         self.frames += 1;
-        if self.frames == 1 {
+        if self.frame.is_none() {
             frame.transparent = control.filter(|bytes| bytes.len() == 4 && bytes[0] & 1 != 0).map(|bytes| bytes[3]);
             self.frame = Some(frame);
+        }
+        Ok(())
+    }
+}
+
+/// giflib reads no frame whose pixels an `int` cannot count.
+const MOST_PIXELS: usize = i32::MAX as usize;
+
+/// The pixels of a frame after the first, of which only the number counts. A few bytes can stand for thousands of them:
+/// where they are more than the largest picture has samples, it is not worth finding out whether the frame is complete.
+struct Unseen(u64);
+
+impl Pixels for Unseen {
+    fn add(&mut self, run: impl ExactSizeIterator<Item = u8>) -> Result<(), Damage> {
+        self.0 += run.len() as u64;
+        if self.0 > MAX_SAMPLES {
+            let detail = format!("its second frame has more than {MAX_SAMPLES} pixels");
+            return Err((Reason::TooLarge, detail.into()));
         }
         Ok(())
     }
@@ -175,13 +200,25 @@ impl Frame {
         Some(Self { left, top, width, height, interlaced, palette, transparent: None, indices: Vec::new() })
     }
 
+    /// Asks for the memory of the indices and of the picture that they become.
+    fn make_room(&mut self, terms: &Terms) -> Result<(), Damage> {
+        let (width, height) = (self.width, self.height);
+        let excess = |(reason, detail)| (reason, Cow::Owned(detail));
+        let refused = |rejection: Rejection| (rejection.reason, Cow::Owned(rejection.detail));
+        let (pixels, samples) = (width * height, (width * height * 3) as u64);
+        terms.policy.limits.admit_sides(width, height, u64::MAX).map_err(excess)?;
+        terms.policy.limits.admit_pixels(width, height, samples).map_err(excess)?;
+        terms.turn.room(pixels as u64 + samples, Format::Gif, None).map_err(refused)?;
+        let reserved = self.indices.try_reserve_exact(pixels);
+        reserved.map_err(|_| refused(memory::refusal(pixels as u64, Format::Gif, None)))
+    }
+
     /// Paints the frame on a black canvas of its own size.
-    fn compose(&self, global: Option<&[u8]>, terms: &Terms) -> Result<Picture, Rejection> {
+    fn compose(&self, global: Option<&[u8]>) -> Result<Picture, Rejection> {
         let &Self { left, top, width, height, .. } = self;
         let size = Some((width, height));
         let bad = |detail: &str| reject(Reason::CorruptData, detail).with_size(size);
         let palette = self.palette.as_deref().or(global).ok_or_else(|| bad("there is no colour table"))?;
-        terms.turn.room((width * height * 3) as u64, Format::Gif, size)?;
         let mut rgb = vec![0; width * height * 3];
         for (y, indices) in rows(height, self.interlaced).zip(self.indices.chunks_exact(width)) {
             if y + top >= height {

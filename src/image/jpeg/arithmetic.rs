@@ -35,15 +35,13 @@ impl Coder {
     /// The next data byte; zero from the end of the segment on.
     fn byte(source: &mut Source) -> Result<u8, Halt> {
         if source.unread_marker != 0 {
-            return Ok(0);
+            return source.invent();
         }
-        let mut byte = source.byte()?;
+        let byte = source.byte()?;
         if byte != 0xff {
             return Ok(byte);
         }
-        while byte == 0xff {
-            byte = source.byte()?;
-        }
+        let byte = source.after_fill()?;
         if byte == 0 {
             return Ok(0xff);
         }

@@ -76,9 +76,7 @@ impl Bits {
         while source.unread_marker == 0 && self.left < FULL {
             let mut byte = source.byte()?;
             if byte == 0xff {
-                while byte == 0xff {
-                    byte = source.byte()?;
-                }
+                byte = source.after_fill()?;
                 if byte != 0 {
                     source.unread_marker = byte;
                     break;

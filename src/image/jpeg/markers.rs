@@ -44,6 +44,7 @@ impl Headers {
     /// Reads on to the next scan or to the end of the picture.
     pub(super) fn advance(&mut self, source: &mut Source) -> Result<Stop, Halt> {
         loop {
+            source.look_at_the_clock()?;
             if source.unread_marker == 0 {
                 if self.started {
                     source.find_marker()?;

@@ -39,9 +39,10 @@ use smooth::Smoothing;
 use source::{Halt, Source};
 use upsample::Upsampler;
 
-/// More scans than any encoder writes. Scans can be much shorter than the blocks that they go over, so that without a
-/// limit a small file could keep a computer busy for hours.
-const MAX_SCANS: usize = 1000;
+/// The most work in a picture of several scans, in coefficients. Scans can be much shorter than the blocks that they go
+/// over, so that without a limit a small file could keep a computer busy for hours. With it that is seconds, and
+/// TensorFlow's largest picture still has room for more than twice the scans that a progressive file usually has.
+const MAX_WORK: u64 = 1 << 32;
 
 /// What is to become of a file that decodes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,8 @@ fn read(headers: &mut Headers, source: &mut Source, terms: &Terms, wanted: Wante
         finish(headers, source, terms.policy.accept)?;
     }
     let outline = Outline { width: output.width, height: output.height, format: Format::Jpeg };
-    Ok((outline, planes.map(|planes| output.render(&planes)).unwrap_or_default()))
+    let rgb = planes.map(|planes| output.render(&planes, source)).transpose()?;
+    Ok((outline, rgb.unwrap_or_default()))
 }
 
 /// Asks for the memory of the samples, the coefficients of a picture in several scans, and the finished picture.
@@ -138,14 +140,17 @@ fn all_scans(headers: &mut Headers, source: &mut Source, wanted: Wanted) -> Resu
     let mut precision = vec![Precision::default(); headers.frame()?.components.len()];
     let mut coefficients = Coefficients::new(headers.frame()?);
     let mut last_good_row;
+    let mut work = 0;
     loop {
         let scan = Scan::begin(headers, &mut precision, source)?;
+        work += scan.work();
+        if work > MAX_WORK {
+            let detail = format!("more work than any picture needs: it has {} scans or more", headers.scans);
+            return Err(Halt::failed(Reason::TooLarge, detail));
+        }
         last_good_row = scan.run(source, &mut coefficients)?;
         if headers.advance(source)? == Stop::End {
             break;
-        }
-        if headers.scans > MAX_SCANS {
-            return Err(Halt::failed(Reason::TooLarge, format!("more than {MAX_SCANS} scans")));
         }
     }
     let frame = headers.frame()?;
@@ -153,11 +158,12 @@ fn all_scans(headers: &mut Headers, source: &mut Source, wanted: Wanted) -> Resu
         return Ok(None);
     }
     let smoothing = Smoothing::plan(frame, &coefficients, &precision, headers.scans, last_good_row);
-    Ok(Some(coefficients.transform(frame, |component, x, y, block| {
+    let smooth = |component, x, y, block: &mut [i16; 64]| {
         if let Some(smoothing) = &smoothing {
             smoothing.apply(component, x, y, block);
         }
-    })))
+    };
+    coefficients.transform(frame, source, smooth).map(Some)
 }
 
 /// How component planes become a picture.
@@ -187,14 +193,15 @@ impl Output {
     }
 
     /// Upsamples and converts row by row.
-    fn render(&mut self, planes: &[Plane]) -> Vec<u8> {
+    fn render(&mut self, planes: &[Plane], source: &Source) -> Result<Vec<u8>, Halt> {
         let Self { width, height, space, adobe, ref mut upsamplers } = *self;
         let mut rgb = vec![0; width * height * 3];
         for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
+            source.look_at_the_clock()?;
             let row = |(plane, upsampler)| &Upsampler::row(upsampler, plane, y)[..width];
             let rows: Vec<&[u8]> = planes.iter().zip(upsamplers.iter_mut()).map(row).collect();
             space.convert(&rows, adobe, out);
         }
-        rgb
+        Ok(rgb)
     }
 }

@@ -4,6 +4,7 @@ use super::{
     frame::{BLOCK, Component, Frame},
     idct,
     scan::Sink,
+    source::{Halt, Source},
 };
 
 /// The samples of one component, in whole blocks.
@@ -129,12 +130,14 @@ impl Coefficients {
     pub(super) fn transform(
         &self,
         frame: &Frame,
+        source: &Source,
         mut smooth: impl FnMut(usize, usize, usize, &mut [i16; 64]),
-    ) -> Vec<Plane> {
+    ) -> Result<Vec<Plane>, Halt> {
         let mut planes: Vec<_> = frame.components.iter().map(Plane::new).collect();
         for (index, (plane, component)) in planes.iter_mut().zip(&frame.components).enumerate() {
             let multipliers = multipliers(component);
             for y in 0..component.blocks_high {
+                source.look_at_the_clock()?;
                 for x in 0..component.blocks_wide {
                     let mut block = *self.components[index].at(x, y);
                     smooth(index, x, y, &mut block);
@@ -142,7 +145,7 @@ impl Coefficients {
                 }
             }
         }
-        planes
+        Ok(planes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Progressive scans, Huffman-coded (T.81, G.2), and the bookkeeping that all progressive scans share.
 
 use super::{
+    super::Reason,
     bits::{Bits, Careful},
     frame::{Frame, ScanHeader},
     huffman::{Class, Decoder},
@@ -120,7 +121,9 @@ impl Progressive {
     fn first_dc(&mut self, source: &mut Source, lane: usize, block: &mut [i16; 64]) -> Result<(), Halt> {
         let size = self.bits.symbol::<Careful>(source, &self.tables[lane])?;
         let difference = if size > 0 { self.bits.take_signed::<Careful>(source, u32::from(size))? } else { 0 };
-        self.last_dc[lane] = self.last_dc[lane].wrapping_add(difference);
+        // libjpeg-turbo lets this sum wrap in sequential scans and calls it an error here, as of 2.1.
+        let sum = self.last_dc[lane].checked_add(difference);
+        self.last_dc[lane] = sum.ok_or_else(|| Halt::failed(Reason::CorruptData, "a DC value of more than 32 bits"))?;
         block[0] = (self.last_dc[lane] << self.low) as i16;
         Ok(())
     }

@@ -79,12 +79,18 @@ pub(super) trait Sink {
     fn done(&mut self, component: usize, x: usize, y: usize);
 }
 
+/// What a block costs beside its coefficients, and a scan beside its blocks, in coefficients.
+const PER_BLOCK: u64 = 7;
+const PER_SCAN: u64 = 4096;
+
 /// A scan that is ready to run.
 pub(super) struct Scan {
     entropy: Entropy,
     layout: Layout,
     /// MCUs between restart markers; 0 for none.
     interval: u32,
+    /// Coefficients of each block.
+    band: u64,
 }
 
 impl Scan {
@@ -105,14 +111,20 @@ impl Scan {
         } else {
             Entropy::Sequential(Sequential::new(scan, frame, tables, source)?)
         };
-        Ok(Self { entropy, layout, interval: u32::from(tables.restart_interval) })
+        let band = if frame.coding.progressive { u64::from(scan.last - scan.first) + 1 } else { 64 };
+        Ok(Self { entropy, layout, interval: u32::from(tables.restart_interval), band })
+    }
+
+    /// How much there is to do at most. The unit is what it takes to look at one coefficient.
+    pub(super) fn work(&self) -> u64 {
+        self.layout.blocks() * (self.band + PER_BLOCK) + PER_SCAN
     }
 
     /// Decodes all blocks into `sink`, up to the marker that ends the scan.
     ///
     /// Returns the last row of the frame's MCUs for which there still was data.
     pub(super) fn run(mut self, source: &mut Source, sink: &mut impl Sink) -> Result<usize, Halt> {
-        let Self { entropy, layout, interval } = &mut self;
+        let Self { entropy, layout, interval, .. } = &mut self;
         // libjpeg's arithmetic decoder never says that the data ran out.
         let mut last_good_row = if matches!(entropy, Entropy::Arithmetic(_)) { usize::MAX } else { 0 };
         let mut until_restart = *interval;
@@ -235,6 +247,12 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// How many blocks there are, the padding of the last MCUs included.
+    fn blocks(&self) -> u64 {
+        let per_mcu: usize = self.parts.iter().map(|(_, wide, high)| wide * high).sum();
+        (self.mcus_wide * self.mcus_high * per_mcu) as u64
     }
 
     /// Whether even the longest possible MCU cannot reach the end of the file; then libjpeg-turbo takes the fast way.

@@ -83,8 +83,18 @@ pub(super) struct Source<'a> {
     /// The number, 0 to 7, that the next restart marker should have.
     pub(super) next_restart: u8,
     pub(super) warnings: Warnings,
+    /// Zero bytes that an arithmetic decoder took from beyond the end of its data.
+    invented: usize,
     deadline: Deadline,
 }
+
+/// Bytes that are passed over between two looks at the clock.
+const STRIDE: usize = 1 << 16;
+
+/// Arithmetic-coded data may stop early: zeroes follow, as many as the blocks ask for. An encoder leaves out the zeroes
+/// at its data's end, hardly ever more than two; data that was made for it can be decoded for minutes from nothing. So
+/// many zero bytes take a few seconds at most.
+const MAX_INVENTED: usize = 1 << 21;
 
 impl<'a> Source<'a> {
     pub(super) fn new(data: &'a [u8], deadline: Deadline) -> Self {
@@ -96,6 +106,7 @@ impl<'a> Source<'a> {
             discarded: 0,
             next_restart: 0,
             warnings: Warnings::default(),
+            invented: 0,
             deadline,
         }
     }
@@ -103,6 +114,33 @@ impl<'a> Source<'a> {
     /// Stops the decoder when its time is up.
     pub(super) fn look_at_the_clock(&self) -> Result<(), Halt> {
         if self.deadline.has_passed() { Err(Halt::failed(Reason::TimeLimit, "")) } else { Ok(()) }
+    }
+
+    /// Looks at the clock once in [`STRIDE`] bytes, for loops that go on byte by byte.
+    fn look_at_the_clock_at_times(&self) -> Result<(), Halt> {
+        if self.position.is_multiple_of(STRIDE) { self.look_at_the_clock() } else { Ok(()) }
+    }
+
+    /// Passes over bytes FF, any number of which may stand before a marker's code, and returns the byte after them.
+    pub(super) fn after_fill(&mut self) -> Result<u8, Halt> {
+        loop {
+            let byte = self.byte()?;
+            if byte != 0xff {
+                return Ok(byte);
+            }
+            self.look_at_the_clock_at_times()?;
+        }
+    }
+
+    /// A zero byte from beyond the end of arithmetic-coded data.
+    pub(super) fn invent(&mut self) -> Result<u8, Halt> {
+        self.invented += 1;
+        if self.invented > MAX_INVENTED {
+            let detail =
+                format!("its arithmetic-coded data ends more than {MAX_INVENTED} bytes before its picture does");
+            return Err(Halt::failed(Reason::TooLarge, detail));
+        }
+        Ok(0)
     }
 
     /// Marks everything read so far as done.
@@ -148,16 +186,16 @@ impl<'a> Source<'a> {
             while byte != 0xff {
                 self.discarded += 1;
                 self.sync();
+                self.look_at_the_clock_at_times()?;
                 byte = self.byte()?;
             }
-            while byte == 0xff {
-                byte = self.byte()?; // any number of FF may stand before the code
-            }
+            byte = self.after_fill()?;
             if byte != 0 {
                 break byte;
             }
             self.discarded += 2; // a stuffed FF 00 is data, not a marker
             self.sync();
+            self.look_at_the_clock_at_times()?;
         };
         if self.discarded != 0 {
             self.warnings.note("stray bytes before a marker");
@@ -187,6 +225,7 @@ impl<'a> Source<'a> {
         self.warnings.note("restart markers out of order");
         let desired = self.next_restart;
         loop {
+            self.look_at_the_clock()?;
             let marker = self.unread_marker;
             if marker < 0xc0 {
                 self.find_marker()?; // no valid marker at all
