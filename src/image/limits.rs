@@ -14,7 +14,8 @@ pub(super) const MAX_SAMPLES: u64 = 1 << 29;
 /// TensorFlow refuses longer files, whose length fits no `int`.
 const MAX_FILE_SIZE: u64 = i32::MAX as u64;
 
-/// What one picture may ask for. `None` leaves it at TensorFlow's own limit, which no verdict of TensorFlow's differs from.
+/// What one picture may ask for. `None` leaves it at TensorFlow's own limit, with which the verdict is TensorFlow's, but for
+/// what `docs/numerics.md` names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Width times height. TensorFlow's: less than 2^29 samples, which it counts for each format in its own way.

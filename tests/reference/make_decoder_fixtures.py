@@ -159,8 +159,8 @@ def many_scans(count):
     """A grey picture of one block in a scan for DC and `count` empty ones for AC."""
     segment = lambda marker, content: bytes([255, marker]) + (len(content) + 2).to_bytes(2, "big") + content
     head = segment(0xDB, bytes([0] + [1] * 64)) + segment(0xC2, bytes([8, 0, 8, 0, 8, 1, 1, 0x11, 0]))
-    head += segment(0xC4, bytes([0, 2] + [0] * 15 + [5, 0])) + segment(0xC4, bytes([16, 1] + [0] * 15 + [0]))
-    dc = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + b"\x57"  # 0, five bits, padding
+    head += segment(0xC4, bytes([0, 0, 2] + [0] * 14 + [5, 0])) + segment(0xC4, bytes([16, 1] + [0] * 15 + [0]))
+    dc = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + b"\x2b"  # 00, five bits, padding
     return b"\xff\xd8" + head + dc + (segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + b"\x7f") * count + b"\xff\xd9"
 
 
