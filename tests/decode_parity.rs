@@ -137,3 +137,12 @@ fn all_600_photos_of_pets_agree() {
 
     assert_parity(&cases, 600, &[]);
 }
+
+#[test]
+fn all_324_pngs_jpegs_and_others_of_the_field_agree() {
+    let Some(folder) = shared("data") else { return };
+    let mut cases = cases(&folder.join("field-tf-decisions.json"), &folder, "");
+    cases.retain(|(key, ..)| !key.starts_with("field/webp/"));
+
+    assert_parity(&cases, 324, &[]);
+}
