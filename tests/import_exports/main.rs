@@ -18,22 +18,30 @@ use petrec::import::keras::import_keras;
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::import::{ImportError, Options};
-use petrec::model::{Padding, Weights};
+use petrec::model::{Padding, Preprocess, Weights};
 use petrec::npy::Npy;
 
 /// Reads a model by the ending of its name.
 fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {
-    let is = |start: &str| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is = |start: &str| name.starts_with(start);
     let padding = match () {
-        () if is("tf_efficientnet_b0.timm") => Some(Padding::Same),
-        () if is("efficientnet_b0.timm") => Some(Padding::Symmetric),
+        () if is("tf_") => Some(Padding::Same),
+        () if name.contains(".timm") => Some(Padding::Symmetric),
         () => None,
+    };
+    // All of these are fed as torchvision's are, which the packages' state dicts do not say.
+    let is_said = options.preprocess.is_some() || name.contains(".torchvision");
+    let imagenet = (!is_said).then(Preprocess::torch).or_else(|| options.preprocess.clone());
+    let state_dict = |format| {
+        let options = Options { preprocess: imagenet, ..options.clone() };
+        import_state_dict(path, format, padding, &options)
     };
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("onnx") => import_onnx(path, options),
         Some("h5" | "keras") => import_keras(path, options),
-        Some("safetensors") => import_state_dict(path, Format::Safetensors, padding, options),
-        Some("pth") => import_state_dict(path, Format::Pth, padding, options),
+        Some("safetensors") => state_dict(Format::Safetensors),
+        Some("pth" | "pt") => state_dict(Format::Pth),
         _ => panic!("{}: no importer for that ending", path.display()),
     }
 }
