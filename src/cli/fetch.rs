@@ -14,7 +14,7 @@ use crate::dataset::display_path;
 use crate::fetch::Source;
 use crate::import::Options;
 use crate::import::check;
-use crate::import::h5::{Recipe, import_h5};
+use crate::import::keras::import_keras;
 use crate::model::{Architecture, file_name, user_folder};
 use crate::number::bytes;
 use crate::whole_file::fill_json;
@@ -66,7 +66,7 @@ pub(super) fn run(command: &Fetch, global: &Global) -> anyhow::Result<Outcome> {
     };
 
     let architecture = source.architecture;
-    let weights = import_h5(&path, Recipe::Today, &Options { architecture: Some(architecture), ..Options::default() })?;
+    let weights = import_keras(&path, &Options { architecture: Some(architecture), ..Options::default() })?;
     let feature = check::run(&weights).with_context(|| display_path(&path).to_string())?;
     let target = folder.join(file_name(architecture));
     let length = weights.save(&target)? as u64;

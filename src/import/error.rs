@@ -55,17 +55,59 @@ pub enum Refusal {
         /// What stopped the reader.
         problem: String,
     },
-    /// Not an HDF5 file, or not a whole one.
-    #[error("not a whole HDF5 file of Keras' weights: {problem}; copy it or save it again")]
+    /// Not a file of Keras', or not a whole one.
+    #[error("not a whole file of Keras' weights: {problem}; copy it or save it again")]
     Hdf5 {
         /// What stopped the reader.
         problem: String,
     },
-    /// Not a file of tensors, or not a whole one, or not one network's.
-    #[error("not a whole state dict of torchvision's or timm's: {problem}; save model.state_dict() again, alone")]
+    /// Not a file of tensors, or not a whole one.
+    #[error("not a whole state dict: {problem}; copy it, or save model.state_dict() again")]
     StateDict {
         /// What stopped the reader.
         problem: String,
+    },
+    /// A sound file without any network of the family.
+    #[error(
+        "it holds no EfficientNet that petrec knows: {problem}; hint: petrec takes EfficientNet-B0 to B7 and Lite0 to Lite4 under the \
+         names of Keras, torchvision, timm, transformers, lukemelas' EfficientNet-PyTorch and RangiLyu's EfficientNet-Lite"
+    )]
+    Foreign {
+        /// What was looked for, and the first name that is there instead.
+        problem: String,
+    },
+    /// A file with more than one network, or without the one that was asked for.
+    #[error("{problem}; hint: choose one with --prefix: {}", prefixes.join(", "))]
+    Prefix {
+        /// What is the matter.
+        problem: String,
+        /// What the names of each network begin with.
+        prefixes: Vec<String>,
+    },
+    /// The configuration beside the file is another network's.
+    #[error(
+        "{file} beside it is of {says}, and the weights are of {holds}; hint: name the weights' own, or move it away"
+    )]
+    Beside {
+        /// The configuration.
+        file: String,
+        /// Its network.
+        says: String,
+        /// The network of the weights.
+        holds: String,
+    },
+    /// The package pads for its usual size, whatever the picture has.
+    #[error(
+        "{package} pads for pictures of {usual} x {usual} whatever their size, so at {side} x {side} its network is none that \
+         petrec computes; hint: choose a size with the same parities, such as {usual}, or say --padding same if it was trained so"
+    )]
+    FixedPadding {
+        /// Whose network it is.
+        package: String,
+        /// The size that it pads for.
+        usual: usize,
+        /// The size that was asked for.
+        side: usize,
     },
     /// The classifier was asked for, and is not there or not one dense layer.
     #[error(
@@ -177,8 +219,7 @@ impl Refusal {
         match self {
             Self::Node { .. } | Self::Tensor { .. } => {
                 "; hint: if the file holds another network, petrec has no use for it: it knows EfficientNet-B0 to B7 and \
-                 Lite0 to Lite4; if it is one of these, export it again, for inference and at its own picture size, or \
-                 name it with --model to see where it differs"
+                 Lite0 to Lite4; if it is one of these, export it again, for inference, or name it with --model to see where it differs"
             }
             _ => "",
         }

@@ -4,6 +4,7 @@
 //! Lite4 come from that table by the coefficients of their [`Architecture`](super::Architecture).
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +181,10 @@ fn scaled_repeats(repeats: usize, depth: f64) -> usize {
 }
 
 impl Network {
+    /// The sides of a picture that a network takes. All strides together are 32; 2,048 is four times what any published weights want,
+    /// and keeps a hostile weight file from asking for more memory than there is.
+    pub const SIDES: RangeInclusive<usize> = 32..=2048;
+
     pub(super) fn new(variant: &Variant) -> Self {
         let &Variant { width, depth, side, family, .. } = variant;
         let is_lite = family == Family::Lite;

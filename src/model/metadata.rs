@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Padding, Preprocess};
+use super::{Architecture, Network, Padding, Preprocess};
 
 /// The version of the metadata below; a reader refuses any other.
 const FORMAT: u32 = 1;
@@ -39,6 +39,9 @@ pub struct Metadata {
     pub preprocess: Preprocess,
     /// SHA-256 of the whole file, computed with this field as 64 zeros.
     pub sha256: String,
+    /// Height and width of the input picture in pixels, where they are not the architecture's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<usize>,
     /// Where the weights came from.
     pub source: Provenance,
 }
@@ -55,15 +58,30 @@ impl Metadata {
             petrec: env!("CARGO_PKG_VERSION").into(),
             preprocess,
             sha256: NO_CHECKSUM.into(),
+            side: None,
             source,
         }
+    }
+
+    /// Sets the height and width of the input picture.
+    #[must_use]
+    pub fn with_side(self, side: usize) -> Self {
+        let side = Some(side).filter(|&side| side != self.architecture.network().side);
+        Self { side, ..self }
+    }
+
+    /// The network's table of convolutions, for pictures of the size that these weights take.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        let network = self.architecture.network();
+        Network { side: self.side.unwrap_or(network.side), ..network }
     }
 
     /// Describes in one line what the network is fed, for people who compare it with their own code:
     /// `(x - 127) / 128, x = 0..255; 224 x 224, bilinear as tf.image.resize; padding same`.
     #[must_use]
     pub fn fed(&self) -> String {
-        let side = self.architecture.network().side;
+        let side = self.network().side;
         let Self { preprocess, padding, .. } = self;
         format!("{preprocess}; {side} x {side}, {}; padding {padding}", preprocess.resize.in_words())
     }

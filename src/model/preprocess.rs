@@ -46,6 +46,20 @@ impl Preprocess {
         }
     }
 
+    /// Keras' EfficientNet up to 2.8: `(x/255 - mean) / sqrt(std)`.
+    ///
+    /// The official file holds the standard deviation as the variance.
+    #[must_use]
+    pub fn keras_25() -> Self {
+        Self { factor: [1.0; 3], ..Self::keras() }
+    }
+
+    /// `(x/255 - mean) / std` with these means and standard deviations of red, green and blue in 0..1.
+    #[must_use]
+    pub fn normalised(mean: [f32; 3], std: [f32; 3]) -> Self {
+        Self { mean, divisor: std, ..Self::unit() }
+    }
+
     /// torchvision's and timm's: `(x/255 - mean) / std`.
     #[must_use]
     pub fn torch() -> Self {

@@ -98,7 +98,13 @@ impl Weights {
             let problem = "a step is not finite, or divides by zero".into();
             return Err(WeightsError::Tensor { tensor: "preprocess".into(), problem });
         }
-        check(&metadata.architecture.network(), &tensors)?;
+        let network = metadata.network();
+        if !Network::SIDES.contains(&network.side) {
+            let (least, most) = Network::SIDES.into_inner();
+            let problem = format!("pictures of {0} x {0}, expected {least} to {most} pixels", network.side);
+            return Err(WeightsError::Tensor { tensor: "side".into(), problem });
+        }
+        check(&network, &tensors)?;
         Ok(Self { metadata, tensors })
     }
 
@@ -197,7 +203,7 @@ impl Weights {
     /// The table these weights belong to.
     #[must_use]
     pub fn network(&self) -> Network {
-        self.metadata.architecture.network()
+        self.metadata.network()
     }
 
     /// A convolution's weight (OIHW) and bias.
@@ -321,6 +327,22 @@ mod tests {
         let metadata = Metadata { preprocess, ..weights.metadata };
 
         assert!(Weights::new(metadata, weights.tensors).is_err());
+    }
+
+    #[test]
+    fn the_side_of_the_picture_travels_with_the_weights() {
+        let Weights { metadata, tensors } = seeded_b0();
+        let at = |side| Weights::new(metadata.clone().with_side(side), tensors.clone());
+
+        let larger = at(288).expect("a side that the network takes");
+        let read = Weights::from_bytes(&larger.to_bytes().expect("serialises"), "test").expect("reads back");
+
+        assert_eq!((read.network().side, read.network().feature_shape()), (288, [9, 9, 1280]));
+        assert!(read.metadata().fed().contains("288 x 288"), "{}", read.metadata().fed());
+        assert_eq!(at(224).expect("its own").metadata().side, None, "files of the usual size stay as they were");
+        for side in [0, 31, 2049, usize::MAX] {
+            assert!(at(side).is_err(), "{side}");
+        }
     }
 
     #[test]

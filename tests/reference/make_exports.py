@@ -2,14 +2,14 @@
 
 Nothing here is committed, the files are 16 MB each; CI makes them anew and runs `tests/import_exports` on the folder:
 
-    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5
+    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5 and .keras
     python make_exports.py torch OUT       then: state dicts and ONNX files of torchvision's, timm's and Hugging Face's
                                            networks, written by `torch_exports.py`
     PETREC_EXPORTS=OUT cargo test --release --test import_exports
 
 Written to OUT:
 
-    <network>.<whatever>.<onnx|h5|pth|safetensors>    a model
+    <network>.<whatever>.<onnx|h5|keras|pth|safetensors>    a model
     <the model's name>.npy                            its features of the photos, (photos, height, width, channels) float32
     <the model's name>.top.npy                        what its classifier makes of them, if it has one, (photos, classes)
     photos.txt                                        the photos, relative to `examples/photos`
@@ -27,12 +27,13 @@ import sys
 import numpy as np
 
 import calibrated
+import keras_files
 import seeded_b0
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PHOTOS = ROOT / "examples" / "photos"
 NAMES = ("Cat/chelsea.jpg", "Coffee/coffee.jpg")
-SIDES = (224, 260, 300)
+SIDES = (224, 256, 260, 300)
 
 
 def save_features(model, features):
@@ -99,8 +100,8 @@ def keras_exports(out, pictures):
         save_features(file, features)
         if "notop" not in file.name:
             np.save(f"{file}.top.npy", classes)
-    # petrec must refuse this one: it has no names of layers.
-    model.save_weights(out / "keras-3.weights.h5")
+    larger = np.load(out / f"resized-{keras_files.LARGER}.npy")
+    keras_files.keras_files(out, model, with_top, pictures, larger, save_features)
 
 
 def save_legacy(legacy_h5_format, model, path):

@@ -8,11 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use petrec::cli::download::Download;
 use petrec::image::Recipe;
-use petrec::import::h5::{self, import_h5};
+use petrec::import::keras::import_keras;
 use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
-use petrec::import::{InputRange, Options};
-use petrec::model::{Architecture, Padding, Weights};
+use petrec::import::{Beside, InputRange, Options};
+use petrec::model::{Architecture, Network, Padding, Preprocess, Weights};
 
 use crate::reference::Reference;
 use crate::{check, fetch};
@@ -24,17 +24,29 @@ pub(crate) struct Arguments {
     source: Source,
     #[command(flatten)]
     download: Download,
-    /// Which Keras' preprocessing the weights of Keras' file get
-    #[arg(long, value_name = "VERSION", value_enum, default_value = "keras", conflicts_with_all = ["onnx", "safetensors", "pth"])]
-    preprocess: KerasRecipe,
-    /// How the network of --safetensors or --pth pads; timm's networks need it: tf_efficientnet_* have the tensors of
-    /// efficientnet_* [default: symmetric for torchvision's]
+    /// What a picture's values x of 0..255 become [default: what the file, or config.json beside it, or its package says]
+    #[arg(long, value_name = "RECIPE", value_enum, conflicts_with_all = ["mean", "std"])]
+    preprocess: Option<Recipes>,
+    /// The same as mean and standard deviation of red, green and blue in 0..1: (x/255 - mean) / std
+    #[arg(long, value_name = "R,G,B", requires = "std", value_parser = channels)]
+    mean: Option<Channels>,
+    /// See --mean
+    #[arg(long, value_name = "R,G,B", requires = "mean", value_parser = channels)]
+    std: Option<Channels>,
+    /// Height and width of the network's picture in pixels [default: what the file says, or the model's own]
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
+    size: Option<usize>,
+    /// What the names of the network begin with in a file that holds more than one, such as state_dict_ema
+    #[arg(long, value_name = "TEXT", conflicts_with = "onnx")]
+    prefix: Option<String>,
+    /// How the network of --safetensors or --pth pads; timm's networks need it where no config.json is beside them:
+    /// tf_efficientnet_* have the tensors of efficientnet_* [default: that of the package]
     #[arg(long, value_name = "STYLE", value_enum, requires = "state_dict")]
     padding: Option<PaddingStyle>,
     /// The network that it must be [default: read from the file]
     #[arg(long, value_name = "NAME", value_parser = model_names())]
     model: Option<Architecture>,
-    /// The weight file to write [default: model-weights/NAME.safetensors]
+    /// The weight file to write [default: model-weights/NAME.safetensors in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The values that the input of --onnx takes: what the pictures were before the file's own preprocessing, if it has one
@@ -60,13 +72,13 @@ struct Source {
     /// The ONNX model; its data file, if it has one, lies beside it [default: Keras' own file, downloaded]
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
-    /// Keras' own weight file, in its official layout (.h5), with or without the classifier
-    #[arg(long, value_name = "FILE")]
+    /// A file of Keras' (.h5, .weights.h5, .keras): weights or a whole model, in which the network may be a layer
+    #[arg(long, value_name = "FILE", visible_alias = "keras")]
     h5: Option<PathBuf>,
-    /// A state dict of torchvision's or timm's network as .safetensors
+    /// A state dict of a PyTorch package as .safetensors; config.json and preprocessor_config.json beside it are read
     #[arg(long, value_name = "FILE", group = "state_dict")]
     safetensors: Option<PathBuf>,
-    /// The same as torch.save writes it (.pth, .pt)
+    /// The same as torch.save or torch.jit.save writes it (.pth, .pt)
     #[arg(long, value_name = "FILE", group = "state_dict")]
     pth: Option<PathBuf>,
 }
@@ -134,23 +146,57 @@ impl From<Resize> for Recipe {
     }
 }
 
-/// [`h5::Recipe`], as typed.
+/// [`Preprocess`], as typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum KerasRecipe {
-    /// (x/255 - mean) / std, as Keras does since 2.9
+enum Recipes {
+    /// (x/255 - 0.485 0.456 0.406) / 0.229 0.224 0.225: torchvision's, most of timm's, qubvel's
+    Imagenet,
+    /// The same in the order in which Keras computes it since 2.9
     Keras,
-    /// (x/255 - mean) / sqrt(std), as Keras did up to 2.8
+    /// (x/255 - 0.485 0.456 0.406) / sqrt(0.229 0.224 0.225), as Keras did up to 2.8
     #[value(name = "keras-2.5")]
     Keras25,
+    /// (x/255 - 0.5) / 0.5: AdvProp, timm's ra4_*, ap_in1k and tf_efficientnet_lite*
+    Half,
+    /// (x - 127) / 128: EfficientNet-Lite
+    Lite,
+    /// x/255
+    Unit,
+    /// x
+    Raw,
 }
 
-impl From<KerasRecipe> for h5::Recipe {
-    fn from(recipe: KerasRecipe) -> Self {
+impl From<Recipes> for Preprocess {
+    fn from(recipe: Recipes) -> Self {
         match recipe {
-            KerasRecipe::Keras => Self::Today,
-            KerasRecipe::Keras25 => Self::Keras25,
+            Recipes::Imagenet => Self::torch(),
+            Recipes::Keras => Self::keras(),
+            Recipes::Keras25 => Self::keras_25(),
+            Recipes::Half => Self::half(),
+            Recipes::Lite => Self::lite(),
+            Recipes::Unit => Self::unit(),
+            Recipes::Raw => Self::raw(),
         }
     }
+}
+
+/// Numbers of red, green and blue.
+type Channels = [f32; 3];
+
+/// Three numbers of values in 0..1.
+fn channels(text: &str) -> Result<Channels, String> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+    match numbers.map(Channels::try_from) {
+        Ok(Ok(channels)) if channels.iter().all(|value| (0.0..=1.0).contains(value)) => Ok(channels),
+        Ok(Ok(_)) => Err("expected numbers in 0..1: divide those of 0..255 by 255".into()),
+        _ => Err("expected three numbers, such as 0.485,0.456,0.406".into()),
+    }
+}
+
+fn side(text: &str) -> Result<usize, String> {
+    let (least, most) = Network::SIDES.into_inner();
+    let side = text.parse().ok().filter(|side| Network::SIDES.contains(side));
+    side.ok_or_else(|| format!("expected {least} to {most}"))
 }
 
 /// A parser for the name of a network.
@@ -160,7 +206,7 @@ pub(crate) fn model_names() -> impl TypedValueParser<Value = Architecture> {
 
 /// Imports, checks with one picture, writes, and tells what it did.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let (path, weights) = import(arguments)?;
+    let (path, weights, options) = import(arguments)?;
     let feature = check::run(&weights).with_context(|| path.display().to_string())?;
     let agreement = arguments.reference.agree(&weights)?;
 
@@ -174,6 +220,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         source.license,
         metadata.fed()
     ))?;
+    if let Some(beside) = &options.beside {
+        say(&format!("config    {}", beside.in_words()))?;
+    }
+    if options.side.or(options.beside.and_then(|beside| beside.side)).is_none() && metadata.side.is_none() {
+        say(&format!("size      the usual one of {}; --size PIXELS for weights of another", metadata.architecture))?;
+    }
     if let Some(agreement) = agreement {
         say(&format!("check     {agreement}"))?;
     }
@@ -181,26 +233,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     write(&out, &weights)
 }
 
-/// Reads the file that was named, or else Keras' own.
-fn import(arguments: &Arguments) -> Result<(PathBuf, Weights)> {
+/// Reads the file that was named, or else Keras' own; with what else is known of it.
+fn import(arguments: &Arguments) -> Result<(PathBuf, Weights, Options)> {
+    let Source { onnx, h5, safetensors, pth } = &arguments.source;
+    let normalised = arguments.mean.zip(arguments.std).map(|(mean, std)| Preprocess::normalised(mean, std));
     let options = Options {
         architecture: arguments.model,
+        beside: [onnx, safetensors, pth].into_iter().flatten().find_map(|path| Beside::read(path)),
         input_range: arguments.input_range.map(InputRange::from),
         license: arguments.license.clone(),
+        prefix: arguments.prefix.clone(),
+        preprocess: arguments.preprocess.map(Preprocess::from).or(normalised),
         resize: arguments.resize.map(Recipe::from),
+        side: arguments.size,
         with_top: arguments.with_top,
     };
     let padding = arguments.padding.map(Padding::from);
-    let Source { onnx, h5, safetensors, pth } = &arguments.source;
     let named = [onnx, h5, safetensors, pth].into_iter().flatten().next();
     let path = named.map_or_else(|| download(arguments), |path| Ok(path.clone()))?;
     let weights = match (onnx, safetensors, pth) {
         (Some(_), ..) => import_onnx(&path, &options)?,
         (_, Some(_), _) => import_state_dict(&path, Format::Safetensors, padding, &options)?,
         (_, _, Some(_)) => import_state_dict(&path, Format::Pth, padding, &options)?,
-        _ => import_h5(&path, arguments.preprocess.into(), &options)?,
+        _ => import_keras(&path, &options)?,
     };
-    Ok((path, weights))
+    Ok((path, weights, options))
 }
 
 /// Downloads Keras' own file to beside the weight file that it becomes.
@@ -211,10 +268,9 @@ fn download(arguments: &Arguments) -> Result<PathBuf> {
     fetch::run(&arguments.download, architecture, folder)
 }
 
-/// Where petrec looks for an architecture's weights.
+/// Where petrec looks for an architecture's weights: in the current folder, wherever this program was built.
 fn default_out(architecture: Architecture) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    root.join("model-weights").join(format!("{architecture}.safetensors"))
+    Path::new("model-weights").join(format!("{architecture}.safetensors"))
 }
 
 /// Writes a weight file, whole or not at all, and says so; its folder is made where it is missing.

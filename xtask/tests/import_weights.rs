@@ -60,3 +60,54 @@ fn a_network_that_keras_has_not_and_two_sources_are_refused() {
     );
     assert_eq!(two.status.code(), Some(2), "{two:?}");
 }
+
+/// Keras' own file of the seeded network.
+fn seeded_file() -> Option<std::path::PathBuf> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let file = shared.join("reference/h5/keras-b0-seeded-notop-legacy.h5");
+    if !file.exists() {
+        eprintln!("skipped: ../shared is not here");
+    }
+    fs::canonicalize(file).ok()
+}
+
+fn run_in(folder: &Path, arguments: &[&str]) -> (Output, String) {
+    let run =
+        Command::new(env!("CARGO_BIN_EXE_xtask")).current_dir(folder).arg("import-weights").args(arguments).output();
+    let run = run.expect("xtask starts");
+    let said = [&run.stdout[..], &run.stderr].concat();
+    (run, String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn without_out_the_weight_file_is_in_the_current_folder() {
+    let Some(file) = seeded_file() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+
+    let (run, said) = run_in(folder.path(), &["--h5", file.to_str().expect("UTF-8")]);
+
+    assert!(run.status.success(), "{said}");
+    assert!(folder.path().join("model-weights/efficientnet-b0.safetensors").is_file(), "{said}");
+    assert!(
+        said.contains("fed       (x/255 - 0.485 0.456 0.406) / 0.229 0.224 0.225") && said.contains("--size"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_size_and_the_recipe_that_were_typed_are_kept() {
+    let Some(file) = seeded_file() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = file.to_str().expect("UTF-8");
+
+    let (run, said) =
+        run_in(folder.path(), &["--h5", file, "--size", "256", "--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5"]);
+    let (bytes, refused) = run_in(folder.path(), &["--h5", file, "--mean", "127,127,127", "--std", "128,128,128"]);
+
+    assert!(run.status.success() && said.contains("8x8x1280"), "{said}");
+    let weights = Weights::load(&folder.path().join("model-weights/efficientnet-b0.safetensors")).expect("weights");
+    assert_eq!(weights.network().side, 256);
+    assert!(weights.metadata().fed().starts_with("(x/255 - 0.5) / 0.5"), "{}", weights.metadata().fed());
+    assert_eq!(bytes.status.code(), Some(2), "{refused}");
+    assert!(refused.contains("divide those of 0..255 by 255"), "{refused}");
+}

@@ -53,7 +53,7 @@ pub(super) fn open_checked(
     tell: &mut dyn FnMut(&str),
 ) -> Result<GpuExtractor, EngineError> {
     let mut engine = GpuExtractor::new(weights, adapter.clone(), batch, precision)?;
-    if !remembered::has_passed(&engine, weights.metadata().architecture) {
+    if !remembered::has_passed(&engine, weights) {
         tell(&format!("first use of {adapter}: {}comparing it with the processor", tuning::NOTICE));
     }
     loop {
@@ -74,11 +74,10 @@ pub(super) fn open_checked(
 
 /// Sees whether the device can do a batch, and the first time whether it is right.
 fn try_out(engine: &mut GpuExtractor, weights: &Weights) -> Result<(), EngineError> {
-    let architecture = weights.metadata().architecture;
-    if remembered::has_passed(engine, architecture) {
+    if remembered::has_passed(engine, weights) {
         return engine.warm_up();
     }
     self_check(engine, weights)?;
-    remembered::remember(engine, architecture);
+    remembered::remember(engine, weights);
     Ok(())
 }

@@ -31,7 +31,7 @@ use self::graph::Graph;
 use self::proto::{GraphProto, ModelProto};
 use super::matched::matched;
 use super::{ImportError, Options, Refusal};
-use crate::model::{Architecture, Metadata, Tensor, Weights};
+use crate::model::{Architecture, Tensor, Weights};
 
 /// Reads the weights of an architecture that petrec knows from an ONNX file and the data file beside it, if it has one.
 ///
@@ -47,7 +47,7 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
     let graph = build(proto, external, size.saturating_add(1 << 16), options).map_err(refused)?;
 
     let (architecture, found) =
-        matched(options.architecture, |architecture| walk::walk(&graph, &architecture.network()))
+        matched(options.architecture, |architecture| walk::walk(&graph, &options.network(architecture)))
             .map_err(|(architecture, refusal)| ImportError::Differs { path: path.into(), architecture, refusal })?;
     let mut tensors = tensors::tensors(&graph, &found.convolutions).map_err(refused)?;
     if options.with_top {
@@ -56,9 +56,14 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
         let Dense { weight, bias } = classifier(&graph, features, axes, [channels, found.side]).map_err(refused)?;
         tensors.extend(Tensor::classifier(weight, bias));
     }
-    let mut preprocess = recipe::recipe(&found.front, graph.takes_bytes(), found.padding, options).map_err(refused)?;
-    preprocess.resize = options.resize.unwrap_or(preprocess.resize);
-    Weights::new(Metadata::new(architecture, found.padding, preprocess, source), tensors)
+    let preprocess =
+        recipe::recipe(&found.front.affine, graph.takes_bytes(), found.padding, options).map_err(refused)?;
+    let side = found.front.side;
+    if let Some(asked) = options.side.filter(|&asked| asked != side) {
+        let found = format!("it takes pictures of {side} x {side}, but --size {asked} was asked for");
+        return Err(refused(Refusal::Preprocessing { found, hint: "leave out --size" }));
+    }
+    Weights::new(options.metadata(architecture, found.padding, preprocess, Some(side), source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
 }
 
@@ -70,7 +75,7 @@ fn build(proto: GraphProto, external: ExternalData, budget: usize, options: &Opt
         return Ok(graph);
     }
     for &architecture in options.architecture.as_ref().map_or(Architecture::ALL.as_slice(), std::slice::from_ref) {
-        let network = architecture.network();
+        let network = options.network(architecture);
         let narrowed = Graph::new(proto.clone(), external.clone(), budget, Some(network.side))?;
         if walk::walk(&narrowed, &network).is_ok() {
             return Ok(narrowed);

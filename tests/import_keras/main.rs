@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use petrec::import::Options;
-use petrec::import::h5::{Recipe, import_h5};
+use petrec::import::keras::import_keras;
 use petrec::model::{Architecture, Padding, Preprocess, seeded_b0};
 
 /// The seeded B0 as Keras saved it.
@@ -26,7 +26,7 @@ fn refusal(bytes: &[u8], options: &Options) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("altered.h5");
     fs::write(&path, bytes).expect("writable");
-    import_h5(&path, Recipe::Today, options).expect_err("must be refused").to_string()
+    import_keras(&path, options).expect_err("must be refused").to_string()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn keras_file_holds_the_seeded_weights_exactly() {
     let Some(path) = seeded_file() else { return };
     let seeded = seeded_b0();
 
-    let imported = import_h5(&path, Recipe::Today, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let imported = import_keras(&path, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
 
     for conv in seeded.network().convolutions() {
         assert!(imported.of(conv) == seeded.of(conv), "{}", conv.name);
@@ -48,8 +48,9 @@ fn keras_file_holds_the_seeded_weights_exactly() {
 #[test]
 fn the_preprocessing_of_keras_2_5_lacks_the_last_factor() {
     let Some(path) = seeded_file() else { return };
+    let keras_25 = Options { preprocess: Some(Preprocess::keras_25()), ..Options::default() };
 
-    let imported = import_h5(&path, Recipe::Keras25, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let imported = import_keras(&path, &keras_25).unwrap_or_else(|error| panic!("{error}"));
 
     let mut values = [255.0, 0.0, 51.0];
     imported.metadata().preprocess.normalise(&mut values);
@@ -71,7 +72,7 @@ fn what_is_not_the_network_is_refused_by_name() {
     assert!(other.contains("not efficientnet-b1") && other.contains("block1b"), "{other}");
 
     let text = refusal(b"no HDF5 at all", &any);
-    assert!(text.contains("not a whole HDF5 file"), "{text}");
+    assert!(text.contains("not a whole file of Keras' weights"), "{text}");
 
     let cut = refusal(&bytes[..bytes.len() / 2], &any);
     assert!(cut.contains("altered.h5"), "{cut}");
@@ -92,4 +93,22 @@ fn a_file_cut_anywhere_is_refused_without_a_panic() {
     for length in (0..bytes.len()).step_by(bytes.len() / 12 + 1) {
         refusal(&bytes[..length], &Options::default());
     }
+}
+
+#[test]
+fn a_size_that_was_asked_for_is_that_of_the_network() {
+    let Some(path) = seeded_file() else { return };
+    let at = |side| import_keras(&path, &Options { side: Some(side), ..Options::default() });
+
+    assert_eq!(at(256).expect("a size").network().feature_shape(), [8, 8, 1280]);
+    assert!(at(31).is_err());
+}
+
+#[test]
+fn a_git_lfs_pointer_is_named_as_one() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 16804768\n";
+
+    let message = refusal(pointer, &Options::default());
+
+    assert!(message.contains("Git LFS pointer"), "{message}");
 }
