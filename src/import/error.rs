@@ -219,8 +219,7 @@ impl Refusal {
         match self {
             Self::Node { .. } | Self::Tensor { .. } => {
                 "; hint: if the file holds another network, petrec has no use for it: it knows EfficientNet-B0 to B7 and \
-                 Lite0 to Lite4; if it is one of these, export it again, for inference and at its own picture size, or \
-                 name it with --model to see where it differs"
+                 Lite0 to Lite4; if it is one of these, export it again, for inference, or name it with --model to see where it differs"
             }
             _ => "",
         }

@@ -26,19 +26,19 @@ use petrec::npy::Npy;
 /// Reads a model by the ending of its name.
 fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (is, has) = (|start: &str| name.starts_with(start), |part: &str| name.contains(part));
     let padding = match () {
-        () if is("tf_efficientnet_") => Some(Padding::Same),
-        () if is("efficientnet_") && has(".timm.") => Some(Padding::Symmetric),
+        () if name.starts_with("tf_") => Some(Padding::Same),
+        () if name.contains(".timm") => Some(Padding::Symmetric),
         () => None,
     };
     let preprocess = options.preprocess.clone().or_else(|| said(&name));
     let options = &Options { preprocess, ..options.clone() };
+    let state_dict = |format| import_state_dict(path, format, padding, options);
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("onnx") => import_onnx(path, options),
         Some("h5" | "keras") => import_keras(path, options),
-        Some("safetensors") => import_state_dict(path, Format::Safetensors, padding, options),
-        Some("pth") => import_state_dict(path, Format::Pth, padding, options),
+        Some("safetensors") => state_dict(Format::Safetensors),
+        Some("pth" | "pt") => state_dict(Format::Pth),
         _ => panic!("{}: no importer for that ending", path.display()),
     }
 }

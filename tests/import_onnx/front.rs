@@ -1,6 +1,6 @@
 //! What a network is fed: said by the graph, or asked for, and never guessed.
 
-use petrec::import::{InputRange, Options};
+use petrec::import::{Beside, InputRange, Options};
 use petrec::model::{Architecture, Preprocess, Weights, seeded, seeded_b0};
 
 use crate::model::{Model, ints, node, picture};
@@ -130,4 +130,28 @@ fn an_open_batch_and_an_open_size_are_taken() {
 
         assert_eq!(imported.metadata().architecture, Architecture::EfficientNetB1);
     }
+}
+
+#[test]
+fn a_picture_of_another_size_is_taken_at_its_size() {
+    let mut model = Model::new(&seeded_b0());
+    model.pad_symmetrically(); // the same for every size
+    model.graph().input[0].r#type = Some(picture([1, 3, 288, 288]));
+
+    let imported = model.import().expect("imports");
+
+    assert_eq!(imported.network().feature_shape(), [9, 9, 1280]);
+    let other = Options { side: Some(224), ..crate::model::prepared() };
+    let message = model.import_as(&other).expect_err("contradicts the file").to_string();
+    assert!(message.contains("it takes pictures of 288 x 288, but --size 224"), "{message}");
+}
+
+#[test]
+fn a_configuration_beside_the_file_says_what_the_file_does_not() {
+    let half = Beside { preprocess: Some(Preprocess::half()), ..Beside::default() };
+    let options = Options { beside: Some(half), ..Options::default() };
+
+    let imported = Model::new(&seeded_b0()).import_as(&options).expect("imports");
+
+    assert_eq!(imported.metadata().preprocess, Preprocess::half());
 }

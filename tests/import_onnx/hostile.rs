@@ -19,7 +19,7 @@ fn a_git_lfs_pointer_is_named_as_one() {
 
     let message = import_onnx(&path, &Options::default()).expect_err("must be refused").to_string();
 
-    assert!(message.contains("a Git LFS pointer of 75 bytes") && message.contains("git lfs pull"), "{message}");
+    assert!(message.contains("a Git LFS pointer of 73 bytes") && message.contains("git lfs pull"), "{message}");
 
     // The data file beside a model may be one as well.
     let mut model = Model::new(&seeded_b0());

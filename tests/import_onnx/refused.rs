@@ -135,15 +135,6 @@ fn mixed_padding_is_named() {
 }
 
 #[test]
-fn an_input_of_another_size_is_named() {
-    let mut model = b0();
-    model.pad_symmetrically(); // the same for every size
-    model.graph().input[0].r#type = Some(picture([1, 3, 240, 240]));
-
-    model.assert_refused(&[r#"input "image""#, "1 x 3 x 240 x 240", "expected a batch of 224 x 224"]);
-}
-
-#[test]
 fn an_input_that_is_not_square_is_named() {
     let mut model = b0();
     model.graph().input[0].r#type = Some(picture([1, 3, 224, 240]));

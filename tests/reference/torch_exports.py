@@ -94,15 +94,32 @@ def state_dicts(out, name, model, network, batch):
 
     with torch.no_grad():
         expected, logits = network(batch).numpy(), model(batch).numpy()
-    endings = ["logits.onnx"]
-    if "huggingface" not in name:
-        torch.save(model.state_dict(), out / f"{name}.pth")
-        safetensors.torch.save_file(model.state_dict(), out / f"{name}.safetensors")
-        endings += ["pth", "safetensors"]
+    endings = ["logits.onnx", "pth", "safetensors"]
+    # Without the module around Hugging Face's that leaves its output's dictionary out.
+    state = getattr(model, "model", model).state_dict()
+    torch.save(state, out / f"{name}.pth")
+    safetensors.torch.save_file(state, out / f"{name}.safetensors")
+    if name == "efficientnet_b0.timm":
+        endings += kinds_of_pth(out, name, model, batch)
     torch.onnx.export(model, batch[:1], out / f"{name}.logits.onnx", dynamo=True, input_names=["image"])
     for ending in endings:
         save_features(out / f"{name}.{ending}", expected)
         np.save(out / f"{name}.{ending}.top.npy", logits)
+
+
+def kinds_of_pth(out, name, model, batch):
+    """The other ways in which torch saves one network."""
+    import torch
+
+    state = model.state_dict()
+    torch.save(state, out / f"{name}.old.pth", _use_new_zipfile_serialization=False)
+    torch.save(model, out / f"{name}.module.pth")
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}, out / f"{name}.checkpoint.pth")
+    last = {key: value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value for key, value in state.items()}
+    torch.save(last, out / f"{name}.channels-last.pth")
+    with torch.no_grad():
+        torch.jit.trace(model, batch[:1], check_trace=False).save(out / f"{name}.traced.pt")
+    return ["old.pth", "module.pth", "checkpoint.pth", "channels-last.pth", "traced.pt"]
 
 
 def onnx_files(out, name, model, network, pictures):

@@ -239,7 +239,7 @@ fn import(arguments: &Arguments) -> Result<(PathBuf, Weights, Options)> {
     let normalised = arguments.mean.zip(arguments.std).map(|(mean, std)| Preprocess::normalised(mean, std));
     let options = Options {
         architecture: arguments.model,
-        beside: [safetensors, pth].into_iter().flatten().find_map(|path| Beside::read(path)),
+        beside: [onnx, safetensors, pth].into_iter().flatten().find_map(|path| Beside::read(path)),
         input_range: arguments.input_range.map(InputRange::from),
         license: arguments.license.clone(),
         prefix: arguments.prefix.clone(),

@@ -63,8 +63,7 @@ impl<'g> Front<'g> {
 
 /// Height and width of the input, which must be N, H, W, C or N, C, H, W with three channels, square where it says so.
 ///
-/// Where the file leaves the size open it is the network's. Whether it is so where the file tells it is asked last
-/// ([`check_side`]), because a graph of another network should be told by its first other layer.
+/// Where the file leaves the size open it is the network's.
 fn input_side(graph: &Graph, value: &str, axes: &[usize], network: &Network) -> Result<usize, Refusal> {
     if axes != [0, 1, 2, 3] && axes != [0, 3, 1, 2] {
         let found = format!("its axes reach the first convolution in the order {axes:?}");
@@ -89,14 +88,6 @@ fn input_side(graph: &Graph, value: &str, axes: &[usize], network: &Network) -> 
             Err(node.refuse("comes next", describe(&network.stem)))
         }
         _ => Err(refuse_input(graph, network, shape_of(shape))),
-    }
-}
-
-/// Whether a graph that is `network` in everything else takes pictures of its size.
-pub(super) fn check_side(graph: &Graph, side: usize, network: &Network) -> Result<(), Refusal> {
-    match graph.input_shape() {
-        Some(shape) if side != network.side => Err(refuse_input(graph, network, shape_of(shape))),
-        _ => Ok(()),
     }
 }
 

@@ -56,8 +56,14 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
         let Dense { weight, bias } = classifier(&graph, features, axes, [channels, found.side]).map_err(refused)?;
         tensors.extend(Tensor::classifier(weight, bias));
     }
-    let preprocess = recipe::recipe(&found.front, graph.takes_bytes(), found.padding, options).map_err(refused)?;
-    Weights::new(options.metadata(architecture, found.padding, preprocess, None, source), tensors)
+    let preprocess =
+        recipe::recipe(&found.front.affine, graph.takes_bytes(), found.padding, options).map_err(refused)?;
+    let side = found.front.side;
+    if let Some(asked) = options.side.filter(|&asked| asked != side) {
+        let found = format!("it takes pictures of {side} x {side}, but --size {asked} was asked for");
+        return Err(refused(Refusal::Preprocessing { found, hint: "leave out --size" }));
+    }
+    Weights::new(options.metadata(architecture, found.padding, preprocess, Some(side), source), tensors)
         .map_err(|source| ImportError::Weights { path: path.into(), source })
 }
 

@@ -67,11 +67,12 @@ pub(super) fn recipe(
 
 /// A graph that does nothing to its input leaves all of it to whoever feeds it.
 fn nothing_in_front(is_bytes: bool, options: &Options) -> Result<Preprocess, Refusal> {
-    match (&options.preprocess, options.input_range) {
-        (Some(asked), _) => Ok(asked.clone()),
-        (None, Some(range)) => Ok(range.preprocess()),
-        (None, None) if is_bytes => Ok(Preprocess::raw()),
-        (None, None) => Err(Refusal::Preprocessing {
+    let range = || options.input_range.map(InputRange::preprocess);
+    let beside = || options.beside.as_ref().and_then(|beside| beside.preprocess.clone());
+    match options.preprocess.clone().or_else(range).or_else(beside) {
+        Some(said) => Ok(said),
+        None if is_bytes => Ok(Preprocess::raw()),
+        None => Err(Refusal::Preprocessing {
             found: "it does nothing to a picture before its first convolution".into(),
             hint: ASK_FOR_RECIPE,
         }),
@@ -130,7 +131,7 @@ impl Overall {
     /// The known recipe that it is like; of Keras' and PyTorch's order of operations the one that goes with the padding.
     fn closest(&self, padding: Padding) -> Option<Known> {
         let imagenet = if padding == Padding::Same { Preprocess::keras() } else { Preprocess::torch() };
-        let older = Preprocess { factor: [1.0; 3], ..Preprocess::keras() }; // Keras up to 2.8, and Hugging Face
+        let older = Preprocess::keras_25(); // Hugging Face's as well
         let reversed = |recipe: Preprocess| Known { recipe: backwards(recipe), is_reversed: true };
         let in_order = |recipe| Known { recipe, is_reversed: false };
         let others = [Preprocess::half(), Preprocess::lite(), Preprocess::unit(), Preprocess::raw()].map(in_order);
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn every_known_recipe_is_found_in_every_range() {
-        let keras_25 = Preprocess { factor: [1.0; 3], ..Preprocess::keras() };
+        let keras_25 = Preprocess::keras_25();
         for padding in [Padding::Same, Padding::Symmetric] {
             let imagenet = if padding == Padding::Same { Preprocess::keras() } else { Preprocess::torch() };
             for known in [imagenet, keras_25.clone(), Preprocess::half(), Preprocess::lite()] {

@@ -5,7 +5,7 @@
 
 use super::affine::{Affine, RANK};
 use super::array::Array;
-use super::front::{Front, MAX_STEPS, check_side, transposed};
+use super::front::{Front, MAX_STEPS, transposed};
 use super::graph::Graph;
 use super::node::quoted;
 use super::padding::{Border, Style};
@@ -33,8 +33,8 @@ pub(super) struct Match<'g> {
     pub(super) convolutions: Vec<Found<'g>>,
     /// Where strided convolutions pad.
     pub(super) padding: Padding,
-    /// What the graph does to the picture first, per RGB channel.
-    pub(super) front: Affine,
+    /// What the graph does to the picture first, and the picture's size.
+    pub(super) front: Front<'g>,
     /// The value that holds the features, and which of N, C, H, W each of its axes is.
     pub(super) features: (&'g str, Vec<usize>),
     /// Height and width of the features.
@@ -77,7 +77,7 @@ struct Walk<'g> {
 
 impl<'g> Walk<'g> {
     /// Preprocessing, and the axes of the features.
-    fn network(&mut self, network: &Network) -> Result<(Affine, Vec<usize>), Refusal> {
+    fn network(&mut self, network: &Network) -> Result<(Front<'g>, Vec<usize>), Refusal> {
         let front = Front::read(self.graph, network)?;
         (self.value, self.side) = (front.value, front.side);
         self.convolution(&network.stem)?;
@@ -88,8 +88,7 @@ impl<'g> Walk<'g> {
         self.convolution(&network.head)?;
         self.activation(network.activation, &network.head)?;
         let axes = self.end()?;
-        check_side(self.graph, front.side, network)?;
-        Ok((front.affine, axes))
+        Ok((front, axes))
     }
 
     fn block(&mut self, block: &Block, activation: Activation) -> Result<(), Refusal> {
