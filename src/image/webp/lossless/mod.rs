@@ -24,13 +24,16 @@ const fn corrupt(detail: &'static str) -> Damage {
 /// Bits of the signature, the sizes, the alpha bit and the version, which `container` has read.
 const HEADER: [usize; 2] = [20, 20];
 
+/// Rows that go through the transforms together, while they are in the processor's cache.
+const BAND: usize = 16;
+
 /// Largest number of bits of the index into the colour cache.
 const LARGEST_CACHE: usize = 11;
 
 /// Memory that a picture of that many pixels takes beside its RGB bytes and its prefix codes.
 pub(super) fn memory(pixels: u64) -> u64 {
-    // The pixels themselves, twice while a palette is resolved, and three pictures of one pixel for 4 x 4.
-    2 * 4 * pixels + 3 * 4 * pixels / 16
+    // The pixels themselves, and three pictures of one pixel for 4 x 4.
+    4 * pixels + 3 * 4 * pixels / 16
 }
 
 /// Decodes the picture that `data` begins with to `width` x `height` x 3 bytes.
@@ -51,15 +54,24 @@ pub(super) fn decode(
     HEADER.iter().for_each(|&bits| {
         decoder.reader.number(bits);
     });
-    let (transforms, coded_width) = decoder.transforms(width, height)?;
+    let (mut transforms, coded_width) = decoder.transforms(width, height)?;
     let pixels = decoder.picture(coded_width, height, room)?;
-    let pixels = transforms.iter().rev().try_fold(pixels, |pixels, transform| {
-        if deadline.has_passed() { Err((Reason::TimeLimit, "".into())) } else { Ok(transform.invert(pixels)) }
-    })?;
-    let mut rgb = vec![0; 3 * pixels.len()];
-    for (&pixel, rgb) in pixels.iter().zip(rgb.chunks_exact_mut(3)) {
-        let [blue, green, red, _] = pixel.to_le_bytes();
-        (rgb[0], rgb[1], rgb[2]) = (red, green, blue);
+    let mut rgb = vec![0; 3 * width * height];
+    let (mut rows, mut spare) = (Vec::new(), Vec::new());
+    let bands = pixels.chunks(coded_width * BAND).zip(rgb.chunks_mut(3 * width * BAND));
+    for (band, (coded, rgb)) in bands.enumerate() {
+        if deadline.has_passed() {
+            return Err((Reason::TimeLimit, Cow::Borrowed("")));
+        }
+        rows.clear();
+        rows.extend_from_slice(coded);
+        for transform in transforms.iter_mut().rev() {
+            transform.invert(band * BAND, &mut rows, &mut spare);
+        }
+        for (&pixel, rgb) in rows.iter().zip(rgb.chunks_exact_mut(3)) {
+            let [blue, green, red, _] = pixel.to_le_bytes();
+            (rgb[0], rgb[1], rgb[2]) = (red, green, blue);
+        }
     }
     Ok(rgb)
 }
@@ -90,14 +102,16 @@ impl Decoder<'_> {
                     let codes = self.part(columns, tiles(height, bits))?;
                     let tiles = Tiles { bits, columns, values: codes };
                     let width = coded_width;
-                    if kind == 0 { Transform::Predict { width, tiles } } else { Transform::Color { width, tiles } }
+                    if kind == 0 { Transform::predict(width, tiles) } else { Transform::Color { width, tiles } }
                 }
                 2 => Transform::AddGreen,
                 _ => {
                     let count = self.reader.number(8) + 1;
                     let colors = self.part(count, 1)?;
-                    let transform = Transform::palette(coded_width, height, colors);
-                    coded_width = transform.packed_width();
+                    let transform = Transform::palette(coded_width, colors);
+                    if let Transform::Palette { bits, .. } = transform {
+                        coded_width = tiles(coded_width, bits);
+                    }
                     transform
                 }
             });

@@ -1,22 +1,27 @@
-//! The transforms of a whole picture, backwards (RFC 9649, section 4).
+//! The transforms of a whole picture, backwards (RFC 9649, section 4), some rows at a time.
 
 use super::pixels::Tiles;
 
 /// What was done to the pixels before they were coded.
 pub(super) enum Transform {
     /// Each pixel is a difference from a prediction.
-    Predict { width: usize, tiles: Tiles },
+    Predict(Prediction),
     /// Red and blue are differences from parts of green and red.
     Color { width: usize, tiles: Tiles },
     /// Red and blue are differences from green.
     AddGreen,
     /// Green is an index into a palette; of small ones, several are packed into a pixel.
-    Palette { width: usize, height: usize, bits: usize, colors: Vec<u32> },
+    Palette { width: usize, bits: usize, colors: Vec<u32> },
 }
 
 impl Transform {
+    /// The prediction of a picture `width` pixels wide, with a mode for each tile.
+    pub(super) fn predict(width: usize, tiles: Tiles) -> Self {
+        Self::Predict(Prediction { width, tiles, above: Vec::new() })
+    }
+
     /// The palette of `colors`, each of which is a difference from the one before.
-    pub(super) fn palette(width: usize, height: usize, mut colors: Vec<u32>) -> Self {
+    pub(super) fn palette(width: usize, mut colors: Vec<u32>) -> Self {
         let bits = match colors.len() {
             17.. => 0,
             5.. => 1,
@@ -29,33 +34,23 @@ impl Transform {
             *entry = color;
         }
         colors.resize(1 << (8 >> bits), 0);
-        Self::Palette { width, height, bits, colors }
+        Self::Palette { width, bits, colors }
     }
 
-    /// How wide the picture is where the palette's indices are packed.
-    pub(super) fn packed_width(&self) -> usize {
+    /// Undoes the transform in the rows from `y` on. `spare` is memory to use.
+    pub(super) fn invert(&mut self, y: usize, rows: &mut Vec<u32>, spare: &mut Vec<u32>) {
         match self {
-            Self::Palette { width, bits, .. } => super::tiles(*width, *bits),
-            Self::Predict { width, .. } | Self::Color { width, .. } => *width,
-            Self::AddGreen => 0,
-        }
-    }
-
-    /// Undoes the transform.
-    pub(super) fn invert(&self, mut pixels: Vec<u32>) -> Vec<u32> {
-        match self {
-            Self::Predict { width, tiles } => predict(&mut pixels, *width, tiles),
-            Self::Color { width, tiles } => color(&mut pixels, *width, tiles),
-            Self::AddGreen => pixels.iter_mut().for_each(|pixel| *pixel = add(*pixel, green(*pixel) * 0x0001_0001)),
-            Self::Palette { width, height, bits, colors } => {
-                if *bits == 0 {
-                    pixels.iter_mut().for_each(|pixel| *pixel = colors[green(*pixel) as usize]);
-                } else {
-                    return unpack(&pixels, *width, *height, *bits, colors);
-                }
+            Self::Predict(prediction) => prediction.invert(y, rows),
+            Self::Color { width, tiles } => color(y, rows, *width, tiles),
+            Self::AddGreen => rows.iter_mut().for_each(|pixel| *pixel = add(*pixel, green(*pixel) * 0x0001_0001)),
+            Self::Palette { bits: 0, colors, .. } => {
+                rows.iter_mut().for_each(|pixel| *pixel = colors[green(*pixel) as usize]);
+            }
+            Self::Palette { width, bits, colors } => {
+                unpack(rows, *width, *bits, colors, spare);
+                std::mem::swap(rows, spare);
             }
         }
-        pixels
     }
 }
 
@@ -74,11 +69,12 @@ fn add(a: u32, b: u32) -> u32 {
 }
 
 /// Resolves a palette whose indices are packed.
-fn unpack(packed: &[u32], width: usize, height: usize, bits: usize, colors: &[u32]) -> Vec<u32> {
-    let mut pixels = vec![0; width * height];
+fn unpack(packed: &[u32], width: usize, bits: usize, colors: &[u32], pixels: &mut Vec<u32>) {
+    let packed_width = super::tiles(width, bits);
     let index_bits = 8 >> bits;
-    let rows = packed.chunks_exact(super::tiles(width, bits)).zip(pixels.chunks_exact_mut(width));
-    for (packed, row) in rows {
+    pixels.clear();
+    pixels.resize(packed.len() / packed_width * width, 0);
+    for (packed, row) in packed.chunks_exact(packed_width).zip(pixels.chunks_exact_mut(width)) {
         for (&packed, pixels) in packed.iter().zip(row.chunks_mut(1 << bits)) {
             let mut indices = green(packed) as usize;
             for pixel in pixels {
@@ -87,16 +83,15 @@ fn unpack(packed: &[u32], width: usize, height: usize, bits: usize, colors: &[u3
             }
         }
     }
-    pixels
 }
 
-/// Undoes the colour transform (section 4.2).
-fn color(pixels: &mut [u32], width: usize, tiles: &Tiles) {
-    for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+/// Undoes the colour transform (section 4.2) in the rows from `y` on.
+fn color(y: usize, rows: &mut [u32], width: usize, tiles: &Tiles) {
+    for (y, row) in (y..).zip(rows.chunks_exact_mut(width)) {
         let (codes, length) = tiles.row(y);
         for (code, pixels) in codes.iter().zip(row.chunks_mut(length)) {
             let [green_to_red, green_to_blue, red_to_blue, _] = code.to_le_bytes();
-            let part = |factor: u8, channel: u8| ((i32::from(factor as i8) * i32::from(channel as i8)) >> 5) as u8;
+            let part = |factor: u8, channel: u8| ((i16::from(factor as i8) * i16::from(channel as i8)) >> 5) as u8;
             for pixel in pixels {
                 let [blue, green, red, alpha] = pixel.to_le_bytes();
                 let red = red.wrapping_add(part(green_to_red, green));
@@ -107,34 +102,47 @@ fn color(pixels: &mut [u32], width: usize, tiles: &Tiles) {
     }
 }
 
-/// Undoes the prediction (section 4.1).
-fn predict(pixels: &mut [u32], width: usize, tiles: &Tiles) {
-    const BLACK: u32 = 0xff00_0000;
-    let mut rows = pixels.chunks_exact_mut(width);
-    let Some(first) = rows.next() else { return };
-    let mut left = BLACK;
-    for pixel in first.iter_mut() {
-        left = add(*pixel, left);
-        *pixel = left;
-    }
-    // The row above, and after it the first pixel of the row itself: what is right above the last pixel.
-    let mut above = first.to_vec();
-    above.push(0);
-    for (y, row) in (1..).zip(rows) {
-        let (modes, length) = tiles.row(y);
-        row[0] = add(row[0], above[0]);
-        above[width] = row[0];
-        let mut x = 1;
-        for (index, &mode) in modes.iter().enumerate() {
-            let end = ((index + 1) * length).min(width);
-            if x < end {
-                run(green(mode) & 15, &above[x - 1..=end], &mut row[x - 1..end]);
+/// The prediction of each pixel from its neighbours (section 4.1).
+pub(super) struct Prediction {
+    width: usize,
+    /// The modes, in their green.
+    tiles: Tiles,
+    /// The row above, and after it the first pixel of the row itself: what is right above the last pixel.
+    above: Vec<u32>,
+}
+
+impl Prediction {
+    /// Adds the prediction to the rows from `y` on.
+    fn invert(&mut self, y: usize, rows: &mut [u32]) {
+        let width = self.width;
+        for (y, row) in (y..).zip(rows.chunks_exact_mut(width)) {
+            if y == 0 {
+                let mut left = BLACK;
+                for pixel in row.iter_mut() {
+                    left = add(*pixel, left);
+                    *pixel = left;
+                }
+                self.above.resize(width + 1, 0);
+            } else {
+                row[0] = add(row[0], self.above[0]);
+                self.above[width] = row[0];
+                let (modes, length) = self.tiles.row(y);
+                let mut begin = 1;
+                for (index, &mode) in modes.iter().enumerate() {
+                    let end = ((index + 1) * length).min(width);
+                    if begin < end {
+                        run(green(mode) & 15, &self.above[begin - 1..=end], &mut row[begin - 1..end]);
+                    }
+                    begin = end;
+                }
             }
-            x = end.max(1);
+            self.above[..width].copy_from_slice(row);
         }
-        above[..width].copy_from_slice(row);
     }
 }
+
+/// What is predicted where there is nothing to predict from.
+const BLACK: u32 = 0xff00_0000;
 
 /// Predicts all but the first of `row`; `above` begins above it and is one longer.
 fn run(mode: u32, above: &[u32], row: &mut [u32]) {
@@ -151,13 +159,18 @@ fn run(mode: u32, above: &[u32], row: &mut [u32]) {
         10 => each(above, row, |left, corner, top, right| mean(mean(left, corner), mean(top, right))),
         11 => each(above, row, select),
         12 => each(above, row, |left, corner, top, _| {
-            channels(left, top, corner, |left, top, corner| left + top - corner)
+            let [left, corner, top] = [left, corner, top].map(spread);
+            clamped(left + top + ONE * 256 - corner)
         }),
         13 => each(above, row, |left, corner, top, _| {
-            let mean = mean(left, top);
-            channels(mean, corner, 0, |mean, corner, _| mean + (mean - corner) / 2)
+            let [mean, corner] = [mean(left, top), corner].map(spread);
+            let difference = mean + ONE * 256 - corner;
+            let negative = !(difference >> 8) & ONE;
+            // Half of it, rounded towards zero, plus 128.
+            let half = (difference + negative) >> 1 & (ONE * 0x1ff);
+            clamped(mean + half + ONE * 128)
         }),
-        _ => each(above, row, |_, _, _, _| 0xff00_0000),
+        _ => each(above, row, |_, _, _, _| BLACK),
     }
 }
 
@@ -181,20 +194,34 @@ fn mean(a: u32, b: u32) -> u32 {
 /// The left or the upper pixel: whichever is nearer to left plus upper minus corner.
 #[inline(always)]
 fn select(left: u32, corner: u32, top: u32, _: u32) -> u32 {
-    let distance = |a: u32, b: u32| -> i32 {
-        a.to_le_bytes().iter().zip(b.to_le_bytes()).map(|(&a, b)| i32::from(a.abs_diff(b))).sum()
-    };
     // How far the estimate is from the left pixel is how far the upper one is from the corner.
-    if distance(top, corner) < distance(left, corner) { left } else { top }
+    let corner = spread(corner);
+    if distance(spread(top), corner) < distance(spread(left), corner) { left } else { top }
 }
 
-/// A pixel whose channels are each made of those of three others, and cut to 0..=255.
+/// 1 in each of four lanes of 16 bits.
+const ONE: u64 = 0x0001_0001_0001_0001;
+
+/// The channels of a pixel, one in each lane.
 #[inline(always)]
-fn channels(a: u32, b: u32, c: u32, value: impl Fn(i16, i16, i16) -> i16) -> u32 {
-    let [a, b, c] = [a, b, c].map(u32::to_le_bytes);
-    let mut out = [0; 4];
-    for index in 0..4 {
-        out[index] = value(a[index].into(), b[index].into(), c[index].into()).clamp(0, 255) as u8;
-    }
-    u32::from_le_bytes(out)
+fn spread(pixel: u32) -> u64 {
+    u64::from(pixel & 0x00ff_00ff) | u64::from(pixel >> 8 & 0x00ff_00ff) << 32
+}
+
+/// A pixel of what the lanes are above 256, cut to 0..=255; they hold 0 to 767.
+#[inline(always)]
+fn clamped(lanes: u64) -> u32 {
+    let inside = (lanes >> 8 & ONE) * 0xff;
+    let above = (lanes >> 9 & ONE) * 0xff;
+    let lanes = lanes & inside | above;
+    lanes as u32 | (lanes >> 32 << 8) as u32
+}
+
+/// The sum of how much the channels of two pixels differ.
+#[inline(always)]
+fn distance(a: u64, b: u64) -> u64 {
+    let difference = a + ONE * 256 - b;
+    let negative = !(difference >> 8) & ONE;
+    let absolute = ((difference ^ (negative * 0x1ff)) + negative) & (ONE * 0xff);
+    absolute.wrapping_mul(ONE) >> 48
 }

@@ -83,9 +83,20 @@ impl<'a> BoolReader<'a> {
     }
 
     /// `value` or its negative, each as likely.
+    ///
+    /// Data that begin with 255 are beyond the range that a coder leaves, and drift further from it with each bit. libwebp
+    /// compares by a sign of 32 bits here, and not in [`BoolReader::bit`], so that the two differ then.
     #[inline(always)]
     pub(super) fn sign(&mut self, value: i32) -> i32 {
-        if self.bit(128) { -value } else { value }
+        if self.bits < 0 {
+            self.load();
+        }
+        let split = self.range >> 1;
+        let mask = split.wrapping_sub((self.value >> self.bits) as u32) as i32 >> 31; // 0, or -1 for the negative
+        self.value -= u64::from((split + 1) & mask as u32) << self.bits;
+        self.range = self.range.wrapping_add_signed(mask) | 1;
+        self.bits -= 1;
+        (value ^ mask) - mask
     }
 
     /// A number of `count` bits, the highest first.
@@ -96,7 +107,7 @@ impl<'a> BoolReader<'a> {
     /// A number of `count` bits, and its sign.
     pub(super) fn signed(&mut self, count: u32) -> i32 {
         let number = self.number(count) as i32;
-        self.sign(number)
+        if self.flag() { -number } else { number }
     }
 
     /// A flag, and if it is set a number with its sign.
