@@ -1,5 +1,7 @@
 //! Pixels: literals, copies and entries of the colour cache (RFC 9649, section 5.2).
 
+use std::borrow::Cow;
+
 use super::super::super::Reason;
 use super::super::super::limits::Deadline;
 use super::super::Damage;
@@ -95,63 +97,54 @@ pub(super) fn read(
     cache: Option<usize>,
     deadline: Deadline,
 ) -> Result<Vec<u32>, Damage> {
-    const CUT: Damage =
-        (Reason::Truncated, std::borrow::Cow::Borrowed("the VP8L data end before the picture is whole"));
+    const CUT: Damage = (Reason::Truncated, Cow::Borrowed("the VP8L data end before the picture is whole"));
     let mut local = *reader; // in registers for a while
     let mut cache = cache.map(Cache::new);
     let mut pixels = vec![0; width * height];
     let mask = codes.tiles.as_ref().map_or(usize::MAX, |tiles| (1 << tiles.bits) - 1);
-    let (mut at, mut x, mut y) = (0, 0, 0);
+    let (mut at, mut row) = (0, 0);
+    let mut end = 0; // of what is read with `group` in this row
     let mut group = codes.at(0, 0);
     while at < pixels.len() {
-        if x & mask == 0 {
-            group = codes.at(x, y);
-        }
-        let pixel = if let Some(pixel) = group.single {
-            // One pixel for all of the square, as far as it goes in this row.
-            let run = (width - x).min(mask.saturating_sub(x & mask));
-            pixels[at..at + run].fill(pixel);
-            (at, x) = (at + run, x + run);
-            if x == width { None } else { Some(pixel) }
-        } else {
-            local.refill();
-            match group.next(&mut local) {
-                Next::Pixel(pixel) => Some(pixel),
-                Next::Symbol(green) if green < LITERALS => Some(group.pixel(green, &mut local)),
-                Next::Symbol(symbol) if symbol < LITERALS + LENGTHS => {
-                    let length = prefixed(symbol - LITERALS, &mut local);
-                    let near_or_far = group.distance.read(&mut local);
-                    let distance = distance(prefixed(near_or_far, &mut local), width);
-                    if distance > at || length > pixels.len() - at {
-                        return Err(corrupt("a VP8L copy reaches out of the picture"));
-                    }
-                    copy(&mut pixels, at, distance, length);
-                    (at, x) = (at + length, x + length);
-                    None
-                }
-                Next::Symbol(symbol) => {
-                    let entry = symbol - LITERALS - LENGTHS;
-                    let cache = cache.as_mut().ok_or(corrupt("there is no VP8L colour cache"))?;
-                    Some(cache.look_up(entry, &pixels[..at]))
-                }
-            }
-        };
-        if let Some(pixel) = pixel {
-            pixels[at] = pixel;
-            (at, x) = (at + 1, x + 1);
-        }
-        if x >= width {
-            (x, y) = (x % width, y + x / width);
+        if at >= end {
             if local.ended() {
                 return Err(CUT);
             }
-            if deadline.has_passed() {
-                return Err((Reason::TimeLimit, "".into()));
+            let (x, y) = (at % width, at / width);
+            if y != row && deadline.has_passed() {
+                return Err((Reason::TimeLimit, Cow::Borrowed("")));
+            }
+            row = y;
+            end = at - x + (x | mask).min(width - 1) + 1;
+            group = codes.at(x, y);
+            if let Some(pixel) = group.single {
+                pixels[at..end].fill(pixel);
+                at = end;
+                continue;
             }
         }
-        if pixel.is_none() && at < pixels.len() {
-            group = codes.at(x, y); // a copy may end anywhere
-        }
+        local.refill();
+        let pixel = match group.next(&mut local) {
+            Next::Pixel(pixel) => pixel,
+            Next::Symbol(green) if green < LITERALS => group.pixel(green, &mut local),
+            Next::Symbol(symbol) if symbol < LITERALS + LENGTHS => {
+                let length = prefixed(symbol - LITERALS, &mut local);
+                let near_or_far = group.distance.read(&mut local);
+                let distance = distance(prefixed(near_or_far, &mut local), width);
+                if distance > at || length > pixels.len() - at {
+                    return Err(corrupt("a VP8L copy reaches out of the picture"));
+                }
+                copy(&mut pixels, at, distance, length);
+                at += length;
+                continue;
+            }
+            Next::Symbol(symbol) => {
+                let cache = cache.as_mut().ok_or(corrupt("there is no VP8L colour cache"))?;
+                cache.look_up(symbol - LITERALS - LENGTHS, &pixels[..at])
+            }
+        };
+        pixels[at] = pixel;
+        at += 1;
     }
     *reader = local;
     if local.ended() { Err(CUT) } else { Ok(pixels) }
@@ -179,12 +172,20 @@ fn distance(code: usize, width: usize) -> usize {
 /// Copies `length` pixels from `distance` before `at`; these may be copies themselves.
 #[inline(always)]
 fn copy(pixels: &mut [u32], at: usize, distance: usize, length: usize) {
+    const STEP: usize = 4;
     let from = at - distance;
-    if distance >= length {
-        pixels.copy_within(from..from + length, at);
-    } else if distance == 1 {
+    if distance == 1 {
         let pixel = pixels[from];
         pixels[at..at + length].fill(pixel);
+    } else if distance >= STEP && at + length + STEP <= pixels.len() {
+        // Most copies are short: whole steps are faster, and what they write too much is overwritten by what follows.
+        let mut done = 0;
+        while done < length {
+            let mut step = [0; STEP];
+            step.copy_from_slice(&pixels[from + done..][..STEP]);
+            pixels[at + done..][..STEP].copy_from_slice(&step);
+            done += STEP;
+        }
     } else {
         for index in at..at + length {
             pixels[index] = pixels[index - distance];

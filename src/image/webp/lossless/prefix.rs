@@ -100,6 +100,9 @@ impl PrefixCode {
     /// Reads a symbol, of at most [`LONGEST`] bits of those that the reader has ready.
     #[inline(always)]
     pub(super) fn read(&self, reader: &mut BitReader) -> usize {
+        if self.root == 0 {
+            return (self.table[0] >> 16) as usize; // the next symbol need not wait for this one
+        }
         let bits = reader.peek();
         let mut entry = self.table[bits as usize & ((1 << self.root) - 1)];
         let mut length = entry as usize & 0xffff;

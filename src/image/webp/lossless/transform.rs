@@ -157,13 +157,10 @@ fn run(mode: u32, above: &[u32], row: &mut [u32]) {
         8 => each(above, row, |_, corner, top, _| mean(corner, top)),
         9 => each(above, row, |_, _, top, right| mean(top, right)),
         10 => each(above, row, |left, corner, top, right| mean(mean(left, corner), mean(top, right))),
-        11 => each(above, row, select),
-        12 => each(above, row, |left, corner, top, _| {
-            let [left, corner, top] = [left, corner, top].map(spread);
-            clamped(left + top + ONE * 256 - corner)
-        }),
-        13 => each(above, row, |left, corner, top, _| {
-            let [mean, corner] = [mean(left, top), corner].map(spread);
+        11 => each_in_lanes(above, row, select),
+        12 => each_in_lanes(above, row, |left, corner, top| clamped(left + (top + ONE * 256 - corner))),
+        13 => each_in_lanes(above, row, |left, corner, top| {
+            let mean = (left + top) >> 1 & CHANNELS;
             let difference = mean + ONE * 256 - corner;
             let negative = !(difference >> 8) & ONE;
             // Half of it, rounded towards zero, plus 128.
@@ -191,16 +188,36 @@ fn mean(a: u32, b: u32) -> u32 {
     (((a ^ b) & 0xfefe_fefe) >> 1) + (a & b)
 }
 
+/// Does as [`each`] with pixels whose channels are kept apart, and without the one above right.
+///
+/// Each pixel waits for the one before, so that what counts is how long a prediction takes from the left pixel on.
+#[inline(always)]
+fn each_in_lanes(above: &[u32], row: &mut [u32], prediction: impl Fn(u64, u64, u64) -> u64) {
+    let Some((&mut first, rest)) = row.split_first_mut() else { return };
+    let (mut left, mut corner) = (spread(first), spread(above[0]));
+    for (pixel, &top) in rest.iter_mut().zip(&above[1..]) {
+        let top = spread(top);
+        left = (prediction(left, corner, top) + spread(*pixel)) & CHANNELS;
+        *pixel = gather(left);
+        corner = top;
+    }
+}
+
 /// The left or the upper pixel: whichever is nearer to left plus upper minus corner.
 #[inline(always)]
-fn select(left: u32, corner: u32, top: u32, _: u32) -> u32 {
-    // How far the estimate is from the left pixel is how far the upper one is from the corner.
-    let corner = spread(corner);
-    if distance(spread(top), corner) < distance(spread(left), corner) { left } else { top }
+fn select(left: u64, corner: u64, top: u64) -> u64 {
+    // How far the estimate is from the left pixel is how far the upper one is from the corner. No branch: none could be
+    // foretold.
+    let (from_left, from_top) = (distance(top, corner), distance(left, corner));
+    let takes_left = (from_left.wrapping_sub(from_top) as i64 >> 63) as u64;
+    top ^ ((top ^ left) & takes_left)
 }
 
 /// 1 in each of four lanes of 16 bits.
 const ONE: u64 = 0x0001_0001_0001_0001;
+
+/// All bits of a channel in each lane.
+const CHANNELS: u64 = ONE * 0xff;
 
 /// The channels of a pixel, one in each lane.
 #[inline(always)]
@@ -208,13 +225,17 @@ fn spread(pixel: u32) -> u64 {
     u64::from(pixel & 0x00ff_00ff) | u64::from(pixel >> 8 & 0x00ff_00ff) << 32
 }
 
-/// A pixel of what the lanes are above 256, cut to 0..=255; they hold 0 to 767.
+/// What the lanes are above 256, cut to 0..=255; they hold 0 to 767.
 #[inline(always)]
-fn clamped(lanes: u64) -> u32 {
-    let inside = (lanes >> 8 & ONE) * 0xff;
-    let above = (lanes >> 9 & ONE) * 0xff;
-    let lanes = lanes & inside | above;
-    lanes as u32 | (lanes >> 32 << 8) as u32
+fn clamped(lanes: u64) -> u64 {
+    let (inside, above) = (lanes >> 8 & ONE, lanes >> 9 & ONE);
+    lanes & ((inside << 8) - inside) | ((above << 8) - above)
+}
+
+/// A pixel of the channels in the lanes.
+#[inline(always)]
+fn gather(lanes: u64) -> u32 {
+    lanes as u32 | (lanes >> 24) as u32
 }
 
 /// The sum of how much the channels of two pixels differ.
@@ -222,6 +243,6 @@ fn clamped(lanes: u64) -> u32 {
 fn distance(a: u64, b: u64) -> u64 {
     let difference = a + ONE * 256 - b;
     let negative = !(difference >> 8) & ONE;
-    let absolute = ((difference ^ (negative * 0x1ff)) + negative) & (ONE * 0xff);
+    let absolute = ((difference ^ ((negative << 9) - negative)) + negative) & CHANNELS;
     absolute.wrapping_mul(ONE) >> 48
 }
