@@ -110,3 +110,19 @@ fn all_600_photos_of_pets_agree() {
 
     assert_parity(&cases, 600, &[]);
 }
+
+#[test]
+fn all_62_webp_files_of_the_field_agree() {
+    let Some(folder) = shared("data") else { return };
+    let mut cases = cases(&folder.join("field-tf-decisions.json"), &folder, "");
+    cases.retain(|(key, ..)| key.starts_with("field/webp/"));
+    for (.., record) in &mut cases {
+        // TensorFlow makes a batch of one of a WebP.
+        if let Some([one, picture @ ..]) = record["shape"].as_array().map(Vec::as_slice) {
+            assert_eq!(*one, 1);
+            record["shape"] = picture.into();
+        }
+    }
+
+    assert_parity(&cases, 62, &[]);
+}

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::super::Reason;
+use super::super::limits::Deadline;
 
 /// `RIFF`, the length, `WEBP`.
 const RIFF_HEADER: usize = 12;
@@ -72,8 +73,9 @@ impl Refusal {
 ///
 /// # Errors
 ///
-/// Everything that makes TensorFlow refuse a container: lengths that contradict each other, animation, transparency.
-pub(super) fn open(file: &[u8]) -> Result<Frame<'_>, Refusal> {
+/// Everything that makes TensorFlow refuse a container: lengths that contradict each other, animation, transparency. And
+/// where the time is up.
+pub(super) fn open(file: &[u8], deadline: Deadline) -> Result<Frame<'_>, Refusal> {
     let (header, rest) = file.split_at_checked(RIFF_HEADER).ok_or_else(Refusal::cut)?;
     let riff = le32(&header[4..8]);
     if riff < RIFF_HEADER as u32 || riff > MAX_PAYLOAD {
@@ -84,7 +86,7 @@ pub(super) fn open(file: &[u8]) -> Result<Frame<'_>, Refusal> {
         let detail = format!("the file has {} of {announced} bytes", file.len());
         return Err(Refusal::new(Reason::Truncated, detail));
     }
-    let (canvas, rest) = Canvas::read(rest, riff)?;
+    let (canvas, rest) = Canvas::read(rest, riff, deadline)?;
     let (coding, data, size) = bitstream(rest, riff)?;
     let (width, height, coded_alpha) = match coding {
         Coding::Lossy => lossy_size(data, size).map(|(width, height)| (width, height, None))?,
@@ -117,7 +119,7 @@ struct Canvas {
 
 impl Canvas {
     /// Reads `VP8X`, if the file has one, and walks on to the picture's chunk. Returns what is left from there.
-    fn read(data: &[u8], riff: u32) -> Result<(Option<Self>, &[u8]), Refusal> {
+    fn read(data: &[u8], riff: u32, deadline: Deadline) -> Result<(Option<Self>, &[u8]), Refusal> {
         if data.len() < CHUNK_HEADER {
             return Err(Refusal::cut());
         }
@@ -141,6 +143,9 @@ impl Canvas {
         let mut canvas = Self { width, height, alpha_flag: flags & ALPHA_FLAG != 0, alpha_chunk: false };
         let mut walked = u64::from(VP8X_SIZE) + RIFF_HEADER as u64;
         loop {
+            if deadline.has_passed() {
+                return Err(Refusal::new(Reason::TimeLimit, ""));
+            }
             if rest.len() < CHUNK_HEADER {
                 return Err(Refusal::cut());
             }

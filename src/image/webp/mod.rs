@@ -17,7 +17,7 @@ type Damage = (Reason, Cow<'static, str>);
 
 /// Decodes a WebP file of one frame without an alpha channel.
 pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
-    let Frame { coding, width, height, data } = container::open(data)
+    let Frame { coding, width, height, data } = container::open(data, terms.deadline)
         .map_err(|refusal| Rejection::new(refusal.reason, Format::WebP, refusal.detail).with_size(refusal.size))?;
     let size = Some((width, height));
     let refuse = |(reason, detail): (Reason, String)| Rejection::new(reason, Format::WebP, detail).with_size(size);
@@ -40,3 +40,6 @@ pub(super) fn decode(data: &[u8], terms: &Terms) -> Result<Picture, Rejection> {
     let rgb = decoded.map_err(|(reason, detail)| refuse((reason, detail.into_owned())))?;
     Ok(Picture { width, height, format: Format::WebP, rgb })
 }
+
+#[cfg(test)]
+mod tests;
