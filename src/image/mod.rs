@@ -1,8 +1,7 @@
 //! Pictures: from a file's bytes to the pixels that TensorFlow would see, and from those to the network's input.
 //!
 //! [`decode`] accepts, rejects and decodes exactly as `tf.image.decode_jpeg(data, channels=3)` of TensorFlow 2.21 does
-//! (JPEG, PNG and single-frame GIF byte for byte, WebP within a few levels), and [`resize`] scales exactly as
-//! `tf.image.resize` does. Both are tested against recorded decisions of TensorFlow (`tests/decode_parity.rs`).
+//! (JPEG, PNG, single-frame GIF and WebP byte for byte), and [`resize`] scales exactly as `tf.image.resize` does. Both are tested against recorded decisions of TensorFlow (`tests/decode_parity.rs`).
 //! A rejected file gets one [`Reason`] with a stable code.
 
 mod folders;
