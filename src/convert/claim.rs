@@ -114,7 +114,7 @@ impl Output {
             let file = match File::open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(OutputError::write(&path)(error)),
+                Err(error) => return Err(OutputError::read(&path)(error)),
             };
             match journal::scan::<String>(&path, &file, &mut each)? {
                 Some(journal::Scanned { head, .. }) if head != digest => return Err(OutputError::OtherPlan(path)),
@@ -170,7 +170,7 @@ impl Output {
             Record::Objects(journal) => return journal.earlier(|_| true),
         };
         for (_, path) in Share::all_in(self.root())? {
-            let file = File::open(&path).map_err(OutputError::write(&path))?;
+            let file = File::open(&path).map_err(OutputError::read(&path))?;
             let Some(of_worker) = journal::read::<String>(&path, &file)? else { continue };
             match &mut earlier {
                 Some(earlier) if earlier.digest == of_worker.head => earlier.entries.extend(of_worker.entries),

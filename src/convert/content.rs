@@ -80,7 +80,7 @@ pub(super) fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
 /// The same of those that begin so. Of a store no others are asked for, and there may be millions of them.
 pub(super) fn names_from(out: &Path, beginning: &str) -> Result<Vec<OsString>, OutputError> {
     if store::is_url(out) {
-        let items = store::list_from(out, beginning).map_err(OutputError::write(out))?;
+        let items = store::list_from(out, beginning).map_err(OutputError::read(out))?;
         return Ok(items.into_iter().map(|item| item.name.into()).collect());
     }
     let mut names = names_in_folder(out)?;
@@ -98,5 +98,5 @@ fn names_in_folder(out: &Path) -> Result<Vec<OsString>, OutputError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     };
-    names.map_err(OutputError::write(out))
+    names.map_err(OutputError::read(out))
 }

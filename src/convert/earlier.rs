@@ -65,7 +65,7 @@ impl Beginning<'_> {
             }
             (Content::Journal, _) => {
                 let path = self.out.join(JOURNAL_NAME);
-                let file = File::open(&path).map_err(OutputError::write(&path))?;
+                let file = File::open(&path).map_err(OutputError::read(&path))?;
                 if let Some(earlier) = journal::read::<Head>(&path, &file)? {
                     self.refuse_other_head(&earlier.head)?;
                 }

@@ -84,7 +84,7 @@ impl JointJournal {
     }
 
     fn read(&self) -> Result<Option<Earlier<Head>>, OutputError> {
-        (&self.file).rewind().map_err(OutputError::write(&self.path))?;
+        (&self.file).rewind().map_err(OutputError::read(&self.path))?;
         journal::read(&self.path, &self.file)
     }
 
@@ -96,7 +96,7 @@ impl JointJournal {
         if self.file.try_lock().is_err() {
             return Ok(false);
         }
-        if !is_named(&self.path, &self.file).map_err(OutputError::write(&self.path))? {
+        if !is_named(&self.path, &self.file).map_err(OutputError::read(&self.path))? {
             return Ok(true);
         }
         let is_done = self.read()?.is_some_and(|earlier| !earlier.entries.is_empty());
@@ -138,7 +138,7 @@ fn lock(
         };
         if !is_granted(try_lock(&file)).map_err(failed)? {
             sleep(WAIT);
-        } else if is_named(&path, &file).map_err(failed)? {
+        } else if is_named(&path, &file).map_err(OutputError::read(&path))? {
             return Ok(Some(file));
         }
     }

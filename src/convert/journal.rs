@@ -79,9 +79,9 @@ impl Journal {
                 return Ok(None);
             }
             // Whoever had the lock may have finished and removed the file between our two calls.
-            if is_named(&path, &file).map_err(failed)? {
+            if is_named(&path, &file).map_err(OutputError::read(&path))? {
                 // What is in it is for `read` to tell; until then it may name record files.
-                let holds_something = file.metadata().map_err(failed)?.len() > 0;
+                let holds_something = file.metadata().map_err(OutputError::read(&path))?.len() > 0;
                 return Ok(Some(Self { path, file, entries: Mutex::new(usize::from(holds_something)) }));
             }
         }
@@ -234,7 +234,7 @@ pub(super) fn scan<H: DeserializeOwned>(
                 first = Some((head, crate::hex(&Sha256::digest(&record))));
             }
             (Ok(record), Some(_)) => each(serde_json::from_slice(&record).map_err(foreign)?),
-            (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::write(path)(error)),
+            (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::read(path)(error)),
             (Err(_), _) => break,
         }
     }

@@ -144,6 +144,17 @@ pub enum OutputError {
         /// What the store said, and what to do.
         reason: io::Error,
     },
+    /// Reading failed.
+    #[error(
+        "{}: cannot be read: {reason}; hint: check its permissions and the disk, then run the same command again",
+        display_path(path)
+    )]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// Writing failed.
     #[error("{}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
@@ -160,7 +171,12 @@ impl OutputError {
         move |reason| Self::Unreachable { path: path.into(), reason }
     }
 
-    /// Makes the error of `path` from what the system said.
+    /// Makes the error of `path`, which could not be read, from what the system said.
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |reason| Self::Read { path: path.into(), reason }
+    }
+
+    /// Makes the error of `path`, which could not be written, from what the system said.
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Write { path: path.into(), reason }
     }

@@ -17,7 +17,15 @@ pub enum SalvageError {
     /// There is a file of that name already.
     #[error("--salvage: {} is there already; name another folder", display_path(.0))]
     Exists(PathBuf),
-    /// Reading or writing failed.
+    /// The damaged file, or the place of the new one, cannot be read.
+    #[error("--salvage: {}: cannot be read: {reason}; nothing was written", display_path(path))]
+    Read {
+        /// The file that cannot be read.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// Writing failed.
     #[error("--salvage: {}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
         /// The new file.
@@ -45,25 +53,41 @@ pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageErro
     match store::is_there(&path) {
         Ok(false) => {}
         Ok(true) => return Err(SalvageError::Exists(path)),
-        Err(reason) => return Err(SalvageError::Write { path, reason }),
+        Err(reason) => return Err(SalvageError::Read { path, reason }),
     }
-    match copy_intact(&file.path, &path) {
-        Ok(records) => Ok(Salvaged { path, records }),
-        Err(reason) => Err(SalvageError::Write { path, reason }),
-    }
+    let records = copy_intact(&file.path, &path)?;
+    Ok(Salvaged { path, records })
 }
 
-fn copy_intact(from: &Path, to: &Path) -> io::Result<u64> {
+fn copy_intact(from: &Path, to: &Path) -> Result<u64, SalvageError> {
+    let read = |reason| SalvageError::Read { path: from.into(), reason };
+    let write = |reason| SalvageError::Write { path: to.into(), reason };
     if let Some(folder) = to.parent().filter(|folder| !store::is_url(folder)) {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(write)?;
     }
-    let mut writer = Writer::new(WholeFile::begin(to)?);
-    for stretch in stretches(from)? {
-        if let Stretch::Intact(data) = stretch? {
-            writer.write(&data)?;
+    let mut writer = Writer::new(WholeFile::begin(to).map_err(write)?);
+    for stretch in stretches(from).map_err(read)? {
+        if let Stretch::Intact(data) = stretch.map_err(read)? {
+            writer.write(&data).map_err(write)?;
         }
     }
     let records = writer.records();
-    writer.finish()?.commit()?;
+    writer.finish().and_then(WholeFile::commit).map_err(write)?;
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_read_is_called_a_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gone = folder.path().join("gone.tfrecord");
+
+        let outcome = copy_intact(&gone, &folder.path().join("salvaged.tfrecord"));
+
+        assert!(matches!(outcome, Err(SalvageError::Read { path, .. }) if path == gone));
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+    }
 }

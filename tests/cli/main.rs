@@ -13,6 +13,7 @@ mod dump;
 mod first_steps;
 mod inspect;
 mod log;
+mod machine_faults;
 mod models;
 #[path = "../common/places.rs"]
 mod places;
