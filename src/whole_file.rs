@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use tempfile::TempPath;
@@ -54,8 +55,11 @@ impl WholeFile {
         let mut builder = tempfile::Builder::new();
         let prefix = prefix_of(owner);
         builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX);
+        // Less the umask, as any new file; what goes to a store lies in a folder that others can read, and is for nobody but us.
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as any new file
+        if !store::is_url(path) {
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        }
         crash_point();
         if store::is_url(path) && !store::is_writable(path) {
             return Err(io::Error::other("over http and https petrec reads only"));
@@ -90,6 +94,16 @@ impl WholeFile {
             file.sync_all()?;
         }
         Ok(SyncedFile { path: self.path, temporary: self.temporary })
+    }
+
+    /// Gives the file this time of change. Nothing may be written after that.
+    ///
+    /// # Errors
+    /// What was written so far cannot be. That a file system does not keep such a time is no error.
+    pub(crate) fn set_modified(&mut self, time: SystemTime) -> io::Result<()> {
+        self.file.flush()?;
+        let _ = self.file.get_ref().set_modified(time);
+        Ok(())
     }
 
     /// Has what was written so far put on disk, on a thread of its own, unless one is still busy with what came before.

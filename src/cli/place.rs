@@ -14,6 +14,9 @@ pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
 
 /// A path is taken as it is, and a URL of an object store, too; `file://` becomes a path, and other URLs are refused.
 fn parse(typed: &OsStr) -> Result<PathBuf, String> {
+    if typed.is_empty() {
+        return Err("the path is empty, as that of a shell variable that is not set; name a file or folder".to_owned());
+    }
     let path = Path::new(typed);
     let (Some(scheme), Some(text)) = (store::scheme(path), typed.to_str()) else { return Ok(path.into()) };
     if scheme.eq_ignore_ascii_case("file") {
@@ -65,6 +68,11 @@ mod tests {
         for typed in ["photos", "./s3:/x", "/a b/c", "..", "s3", "C:/photos"] {
             assert_eq!(parse(typed.as_ref()), Ok(typed.into()));
         }
+    }
+
+    #[test]
+    fn an_empty_path_is_refused() {
+        assert!(parse(OsStr::new("")).is_err_and(|words| words.contains("empty")));
     }
 
     #[cfg(unix)]

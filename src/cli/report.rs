@@ -1,5 +1,6 @@
 //! `petrec report`.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,10 +11,11 @@ use tracing::info;
 use super::args::{Global, Report};
 use super::progress::FileProgress;
 use super::{Outcome, UsageError, say_note};
-use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, put_page, sweep_page};
+use crate::convert::{PAGE_NAME, PageDir, REPORT_NAME, Totals};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
+use crate::paths;
 use crate::report::ReportFile;
 use crate::store;
 use crate::table::Sample;
@@ -25,6 +27,9 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         let path = display_path(&path);
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
+    // Held to the end, so that nobody begins anew there meanwhile.
+    let is_inside = !store::is_url(&command.out) && paths::contains(&command.out, &path);
+    let _locked = if is_inside { PageDir::open(&command.out)? } else { None };
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
     let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
@@ -70,7 +75,8 @@ pub(super) fn page_of_conversion(
         say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
         return None;
     }
-    let _ = sweep_page(out); // what cannot be removed is in nobody's way
+    let no_page = |error: &dyn Display| say_note(&format!("there is no page, because {error:#}"), global);
+    let dir = PageDir::open(out).inspect_err(|error| no_page(error)).ok()??;
     if !is_new && path.is_file() {
         return Some(path);
     }
@@ -85,10 +91,10 @@ pub(super) fn page_of_conversion(
         let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
         // It would be another one than where the photos are.
         gone(&page).map_or(Ok(()), |gone| Err(anyhow::Error::msg(gone)))?;
-        Ok(put_page(out, &page.html)?)
+        Ok(dir.put(&page.html)?)
     };
     let start = Instant::now();
-    write().inspect_err(|error| say_note(&format!("there is no page, because {error:#}"), global)).ok()?;
+    write().inspect_err(|error| no_page(error)).ok()?;
     info!(path = %path.display(), taken = ?start.elapsed(), "made the page");
     Some(path)
 }
