@@ -14,7 +14,7 @@ use super::{Outcome, UsageError, say_note};
 use crate::convert::{PAGE_NAME, PageDir, REPORT_NAME, Totals};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
-use crate::page::{Page, SAMPLE, brief};
+use crate::page::{Page, PhotosAt, SAMPLE, brief};
 use crate::paths;
 use crate::report::ReportFile;
 use crate::store;
@@ -33,7 +33,8 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
     let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
-    let page = Page::of_conversion(&command.out, &report, sample, threads, &mut |files| progress.step(files))?;
+    let photos = PhotosAt::Named(command.photos.as_deref());
+    let page = Page::of_conversion(&command.out, &report, photos, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
     if let Some(gone) = gone(&page) {
@@ -65,6 +66,7 @@ const MOST_IMAGES: usize = 1_000_000;
 pub(super) fn page_of_conversion(
     out: &Path,
     report: &Path,
+    dataset: Option<&Path>,
     totals: &Totals,
     is_new: bool,
     global: &Global,
@@ -88,7 +90,9 @@ pub(super) fn page_of_conversion(
         return None;
     }
     let write = || -> anyhow::Result<()> {
-        let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
+        let photos = if is_new { PhotosAt::Anywhere } else { PhotosAt::Named(dataset) };
+        let (sample, threads) = (brief(totals.records), global.threads().get());
+        let page = Page::of_conversion(out, report, photos, sample, threads, &mut |_| {})?;
         // It would be another one than where the photos are.
         gone(&page).map_or(Ok(()), |gone| Err(anyhow::Error::msg(gone)))?;
         Ok(dir.put(&page.html)?)
@@ -109,7 +113,7 @@ fn gone(page: &Page) -> Option<String> {
     let gone = counted(page.gone, "photo");
     let words = format!(
         "{gone} not found under the path in petrec-report.json, and without a thumbnail: run 'petrec report' in the folder where \
-         convert ran"
+         convert ran, and name the data set with --photos if it is at a URL"
     );
     (page.gone > 0).then_some(words)
 }

@@ -25,6 +25,8 @@ use crate::store;
 pub(super) const LOCK_NAME: &str = ".petrec-lock";
 /// How often a lock is tried for that others may hold for a moment, such as one who puts a plan there.
 const TRIES: u32 = 80;
+/// The same for one who wants the folder alone, where a conversion is under way.
+const FEW_TRIES: u32 = 4;
 /// The same as long as nothing is there but the lock.
 const LONG_TRIES: u32 = 40 * TRIES;
 /// How long to wait between tries.
@@ -56,8 +58,13 @@ impl OutputDir {
         Content::of(root)?;
         let mut dir = Self::at(root);
         for attempt in 0..LONG_TRIES {
-            // Where nothing is begun yet, somebody is about to begin or to put a large plan there.
-            if attempt >= TRIES && Content::of(root)? != Content::Nothing {
+            // Where nothing is begun yet, somebody is about to begin or to put a large plan there. Who has begun is not waited for.
+            let most = match Content::of(root)? {
+                Content::Nothing => LONG_TRIES,
+                Content::Journal if mode == LockMode::Alone => FEW_TRIES,
+                _ => TRIES,
+            };
+            if attempt >= most {
                 break;
             }
             if attempt > 0 {
