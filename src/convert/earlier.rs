@@ -103,8 +103,8 @@ impl Beginning<'_> {
         let mut output = Output::alone(dir)?;
         let entries = match start {
             Start::Anew => {
-                clear(&mut output)?;
-                self.write_journal(&mut output, &[])?;
+                clear(&mut output, |output| self.write_journal(output, &[]))?;
+                remove_if_there(&self.out.join(PLAN_NAME))?;
                 Vec::new()
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
@@ -311,8 +311,12 @@ pub(super) fn on_all_threads(
 }
 
 /// Removes whatever earlier conversions left in the folder, by what their journal and manifest say; nothing at all where there
-/// is a file that they do not name.
-pub(super) fn clear(output: &mut Output) -> Result<(), OutputError> {
+/// is a file that they do not name. The manifest goes last, when the new conversion was begun: so the folder is known as ours at
+/// every moment.
+pub(super) fn clear<E: From<OutputError>>(
+    output: &mut Output,
+    begin: impl FnOnce(&mut Output) -> Result<(), E>,
+) -> Result<(), E> {
     let out = &output.root().to_path_buf();
     // Journals or a manifest that cannot be read name no files: if there are any, they are strangers.
     let in_journals = output.written_before()?;
@@ -335,11 +339,15 @@ pub(super) fn clear(output: &mut Output) -> Result<(), OutputError> {
     for folder in ours.folders.iter().rev().filter(|_| !store::is_url(out)) {
         let _ = fs::remove_dir(out.join(folder)); // stays where something else is in it
     }
-    for name in [REPORT_NAME, PAGE_NAME, MANIFEST_NAME] {
+    for name in [REPORT_NAME, PAGE_NAME] {
         remove_if_there(&out.join(name))?;
     }
     output.absorb_workers(&[])?;
-    remove_if_there(&out.join(PLAN_NAME))
+    if store::is_url(out) {
+        remove_if_there(&out.join(PLAN_NAME))?; // there a new one replaces none
+    }
+    begin(output)?;
+    Ok(remove_if_there(&out.join(MANIFEST_NAME))?)
 }
 
 /// The folders that a file lies in, but for the one that it is relative to.

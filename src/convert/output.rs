@@ -210,7 +210,7 @@ impl Output {
             Record::Objects(_) => return object_journal::remove_all(self.root()),
         };
         let journals = Share::all_in(self.root())?;
-        if !journals.is_empty() {
+        if !journals.is_empty() && entries.peek().is_some() {
             journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
         }
         journals.iter().try_for_each(|(_, path)| remove_if_there(path))

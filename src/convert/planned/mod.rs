@@ -149,9 +149,10 @@ fn put(
 ) -> Result<Content, ConvertError> {
     if start == Start::Anew {
         let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
-        clear(&mut Output::alone(Arc::clone(&dir))?)?;
-        remove_journal(&dir)?;
-        return write(&dir, header, draft, dataset);
+        let mut output = Output::alone(Arc::clone(&dir))?;
+        clear(&mut output, |_| write(&dir, header, draft, dataset).map(|_| ()))?;
+        output.finish()?;
+        return Ok(Content::Nothing);
     }
     for _ in 0..LOOKS {
         let dir = Arc::new(OutputDir::open(out, LockMode::Shared)?);
@@ -211,11 +212,6 @@ fn refuse(out: &Path, what: &'static str, difference: Option<String>) -> Result<
         Some(difference) => Err(OutputError::Other { out: out.into(), what, difference }),
         None => Ok(()),
     }
-}
-
-/// Removes the journal of a conversion that was cleared away.
-fn remove_journal(dir: &Arc<OutputDir>) -> Result<(), OutputError> {
-    Output::alone(Arc::clone(dir))?.finish()
 }
 
 /// Writes the plan into a folder that this process has alone; in a store, unless another process is faster, whose plan must be the
