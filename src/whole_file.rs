@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use tempfile::{NamedTempFile, TempPath};
@@ -55,7 +56,12 @@ impl WholeFile {
             return Err(io::Error::other("over http and https petrec reads only"));
         }
         let folder = if store::is_url(path) { &env::temp_dir() } else { folder_of(path) };
-        let temporary = temporary_in(folder, owner).map_err(|error| match error.kind() {
+        let temporary = match store::is_url(path) {
+            // In a folder that others can read, and for nobody but this user: tempfile's own permissions.
+            true => tempfile::Builder::new().prefix(&prefix_of(owner)).suffix(TEMPORARY_SUFFIX).tempfile_in(folder),
+            false => temporary_in(folder, owner),
+        };
+        let temporary = temporary.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::other(format!("there is no folder {}", folder.display())),
             _ => error,
         })?;
@@ -84,6 +90,16 @@ impl WholeFile {
             file.sync_all()?;
         }
         Ok(SyncedFile { path: self.path, temporary: self.temporary })
+    }
+
+    /// Gives the file this time of change. Nothing may be written after that.
+    ///
+    /// # Errors
+    /// What was written so far cannot be. That a file system does not keep such a time is no error.
+    pub(crate) fn set_modified(&mut self, time: SystemTime) -> io::Result<()> {
+        self.file.flush()?;
+        let _ = self.file.get_ref().set_modified(time);
+        Ok(())
     }
 
     /// Has what was written so far put on disk, on a thread of its own, unless one is still busy with what came before.

@@ -90,8 +90,10 @@ fn finish(
     keys: [&str; 2],
 ) -> anyhow::Result<Outcome> {
     let is_new = summary.resumed < summary.totals.images;
-    let page = (summary.report.as_deref())
-        .and_then(|report| page_of_conversion(summary.out.as_ref(), report.as_ref(), &summary.totals, is_new, global));
+    let page = (summary.report.as_deref()).and_then(|report| {
+        let dataset = command.dataset.as_deref();
+        page_of_conversion(summary.out.as_ref(), report.as_ref(), dataset, &summary.totals, is_new, global)
+    });
     let mut out = stdout();
     if command.json {
         out.json(&WithPage::new(summary, page.as_deref()))?;

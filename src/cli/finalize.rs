@@ -15,8 +15,14 @@ pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome
     let mut progress = FileProgress::new("finalize", global);
     let finalized = finalize(&command.out, global.threads(), &mut |files| progress.step(files))?;
     drop(progress);
-    let page =
-        page_of_conversion(&command.out, finalized.report.as_ref(), &finalized.totals, !finalized.was_finished, global);
+    let page = page_of_conversion(
+        &command.out,
+        finalized.report.as_ref(),
+        None,
+        &finalized.totals,
+        !finalized.was_finished,
+        global,
+    );
 
     let mut out = stdout();
     if command.json {

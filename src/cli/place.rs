@@ -16,7 +16,7 @@ pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
 /// empty name: that is an unset variable of a shell, and would be the current folder.
 fn parse(typed: &OsStr) -> Result<PathBuf, String> {
     if typed.is_empty() {
-        return Err("the name is empty".to_owned());
+        return Err("the path is empty, as that of a shell variable that is not set; name a file or folder".to_owned());
     }
     let path = Path::new(typed);
     let (Some(scheme), Some(text)) = (store::scheme(path), typed.to_str()) else { return Ok(path.into()) };
@@ -72,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_name_is_refused() {
-        assert!(parse("".as_ref()).is_err());
+    fn an_empty_path_is_refused() {
+        assert!(parse(OsStr::new("")).is_err_and(|words| words.contains("empty")));
     }
 
     #[cfg(unix)]

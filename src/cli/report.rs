@@ -1,5 +1,6 @@
 //! `petrec report`.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,10 +12,11 @@ use super::args::{Global, Report};
 use super::progress::FileProgress;
 use super::stdout::stdout;
 use super::{Outcome, UsageError, say_note};
-use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, put_page, sweep_page};
+use crate::convert::{PAGE_NAME, PageDir, REPORT_NAME, Totals};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
-use crate::page::{Page, SAMPLE, brief};
+use crate::page::{Page, PhotosAt, SAMPLE, brief};
+use crate::paths;
 use crate::report::ReportFile;
 use crate::store;
 use crate::table::Sample;
@@ -25,10 +27,14 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         let path = display_path(&path);
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
+    // Held to the end, so that nobody begins anew there meanwhile.
+    let is_inside = !store::is_url(&command.out) && paths::contains(&command.out, &path);
+    let _locked = if is_inside { PageDir::open(&command.out)? } else { None };
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
     let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
-    let page = Page::of_conversion(&command.out, &report, sample, threads, &mut |files| progress.step(files))?;
+    let photos = PhotosAt::Named(command.photos.as_deref());
+    let page = Page::of_conversion(&command.out, &report, photos, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
     ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
     if let Some(gone) = gone(&page) {
@@ -60,6 +66,7 @@ const MOST_IMAGES: usize = 1_000_000;
 pub(super) fn page_of_conversion(
     out: &Path,
     report: &Path,
+    dataset: Option<&Path>,
     totals: &Totals,
     is_new: bool,
     global: &Global,
@@ -70,7 +77,8 @@ pub(super) fn page_of_conversion(
         say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
         return None;
     }
-    let _ = sweep_page(out); // what cannot be removed is in nobody's way
+    let no_page = |error: &dyn Display| say_note(&format!("there is no page, because {error:#}"), global);
+    let dir = PageDir::open(out).inspect_err(|error| no_page(error)).ok()??;
     if !is_new && path.is_file() {
         return Some(path);
     }
@@ -82,13 +90,15 @@ pub(super) fn page_of_conversion(
         return None;
     }
     let write = || -> anyhow::Result<()> {
-        let page = Page::of_conversion(out, report, brief(totals.records), global.threads().get(), &mut |_| {})?;
+        let photos = if is_new { PhotosAt::Anywhere } else { PhotosAt::Named(dataset) };
+        let (sample, threads) = (brief(totals.records), global.threads().get());
+        let page = Page::of_conversion(out, report, photos, sample, threads, &mut |_| {})?;
         // It would be another one than where the photos are.
         gone(&page).map_or(Ok(()), |gone| Err(anyhow::Error::msg(gone)))?;
-        Ok(put_page(out, &page.html)?)
+        Ok(dir.put(&page.html)?)
     };
     let start = Instant::now();
-    write().inspect_err(|error| say_note(&format!("there is no page, because {error:#}"), global)).ok()?;
+    write().inspect_err(|error| no_page(error)).ok()?;
     info!(path = %path.display(), taken = ?start.elapsed(), "made the page");
     Some(path)
 }
@@ -103,7 +113,7 @@ fn gone(page: &Page) -> Option<String> {
     let gone = counted(page.gone, "photo");
     let words = format!(
         "{gone} not found under the path in petrec-report.json, and without a thumbnail: run 'petrec report' in the folder where \
-         convert ran"
+         convert ran, and name the data set with --photos if it is at a URL"
     );
     (page.gone > 0).then_some(words)
 }

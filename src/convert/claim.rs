@@ -1,92 +1,83 @@
 //! How a run takes the output folder, alone, as a worker or by a plan, and what it finds written down there.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::folder::{make_folder, remove_folders};
+use super::earlier::folders_of;
 use super::head::Head;
-use super::joint::{self, JointJournal};
+use super::joint::JointJournal;
 use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
 use super::manifest::WrittenFile;
 use super::object_journal::{self, ObjectJournal};
 use super::output::{Basis, Output, Record};
+use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::share::Share;
 use crate::store;
 
 impl Output {
-    /// Makes or takes the folder `out`, which must lie outside the data set, and locks it.
-    pub(super) fn lock(out: &Path) -> Result<Self, OutputError> {
-        if store::is_url(out) {
+    /// Takes the folder for a run that has it alone, with the journal that lies there, if one does.
+    pub(super) fn alone(dir: Arc<OutputDir>) -> Result<Self, OutputError> {
+        let record = match store::is_url(dir.root()) {
             // Nothing can be locked there. Whoever else is at work writes the same or is found out.
-            return Ok(Self::new(
-                out,
-                Record::Objects(ObjectJournal::new(out, None)),
-                Basis::Alone,
-                String::new(),
-                Vec::new(),
-            ));
-        }
-        let mut folders = Vec::new();
-        make_folder(out, &mut folders)?;
-        let in_use = || joint::in_use(out, JOURNAL_NAME);
-        let journal = Journal::lock(out.join(JOURNAL_NAME)).and_then(|journal| journal.ok_or_else(in_use));
-        let journal = journal.inspect_err(|_| remove_folders(&folders))?;
-        Ok(Self::new(out, Record::File(journal), Basis::Alone, String::new(), folders))
+            true => Record::Objects(ObjectJournal::new(dir.root(), None)),
+            false => Record::File(Journal::open(dir.root().join(JOURNAL_NAME))?),
+        };
+        Ok(Self::new(dir, record, Basis::Alone, String::new()))
     }
 
     /// The same for a worker: locks its own journal, and shares that of the folder. Tells all that both say of record files,
-    /// or `None` where there is a finished conversion. For `same` see [`JointJournal::join`].
+    /// or `None` where nothing is begun. For `same` see [`JointJournal::join`].
     pub(super) fn join(
-        out: &Path,
+        dir: Arc<OutputDir>,
         share: Share,
         head: &Head,
         same: impl Fn(&Head) -> Result<(), OutputError>,
     ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
-        if store::is_url(out) {
-            let journal = ObjectJournal::new(out, Some(share));
+        let out = dir.root().to_path_buf();
+        if store::is_url(&out) {
+            let journal = ObjectJournal::new(&out, Some(share));
             let entries = match journal.earlier(|file| share.has(file))? {
                 Some(earlier) => match same(&earlier.head) {
                     Ok(()) => earlier.entries,
-                    Err(error) if object_journal::is_something_done(out)? => return Err(error),
+                    Err(error) if object_journal::is_something_done(&out)? => return Err(error),
                     Err(_) => Vec::new(),
                 },
                 None => Vec::new(),
             };
-            journal.begin(head, &[]).map_err(OutputError::write(out))?;
-            let output = Self::new(out, Record::Objects(journal), Basis::Alone, share.owner(), Vec::new());
-            return Ok(Some((output, entries)));
+            journal.begin(head, &[]).map_err(OutputError::write(&out))?;
+            return Ok(Some((Self::new(dir, Record::Objects(journal), Basis::Alone, share.owner()), entries)));
         }
-        let mut folders = Vec::new();
-        make_folder(out, &mut folders)?;
-        let joined = JointJournal::join(out, head, same).inspect_err(|_| remove_folders(&folders))?;
+        let joined = JointJournal::join(&out, same)?;
         let Some((joint, Earlier { digest, mut entries, .. })) = joined else { return Ok(None) };
         let path = out.join(share.journal());
-        let Some(mut journal) = Journal::lock(path.clone())? else {
-            return Err(OutputError::SameWorker { out: out.into(), share });
+        let Some(mut journal) = Journal::lock(path.clone(), &digest)? else {
+            return Err(OutputError::SameWorker { out, share });
         };
         match journal.read::<String>()? {
             Some(own) if own.head == digest => entries.extend(own.entries),
-            Some(_) => return Err(OutputError::Foreign(path)),
-            None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
+            _ => return Err(OutputError::Foreign(path)),
         }
-        let output = Self::new(out, Record::File(journal), Basis::Joint(joint), share.owner(), folders);
+        let output = Self::new(dir, Record::File(journal), Basis::Joint(joint), share.owner());
         // Only now, so that of two that come at once one sees the other.
-        share.refuse_other_count(out)?;
+        share.refuse_other_count(&out)?;
         Ok(Some((output, entries)))
     }
 
-    /// The same for one who goes by a plan with this digest, which is locked: a worker, or somebody who is alone. `each`
-    /// hears of every entry of its own journal and of those that nobody writes to meanwhile.
+    /// The same for one who goes by a plan with this digest: a worker, or a run that has the folder alone. `each` hears of
+    /// every entry of its own journal and of those that nobody writes to meanwhile.
     pub(super) fn by_plan(
-        out: &Path,
+        dir: Arc<OutputDir>,
         share: Option<Share>,
         digest: &str,
         mut each: impl FnMut(Entry),
     ) -> Result<Self, OutputError> {
+        let out = &dir.root().to_path_buf();
         if store::is_url(out) {
             let journal = ObjectJournal::by_plan(out, share, digest);
             let folders = match share {
@@ -104,13 +95,14 @@ impl Output {
             })?;
             share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
             let owner = share.map_or_else(String::new, Share::owner);
-            return Ok(Self::new(out, Record::Objects(journal), Basis::Alone, owner, Vec::new()));
+            return Ok(Self::new(dir, Record::Objects(journal), Basis::Alone, owner));
         }
         let others = match share {
             Some(_) => vec![out.join(JOURNAL_NAME)],
             None => Share::all_in(out)?.into_iter().map(|(_, path)| path).collect(),
         };
         for path in others {
+            journal::refuse_foreign_at(&path)?;
             let file = match File::open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -121,20 +113,22 @@ impl Output {
                 _ => {}
             }
         }
-        let (name, owner) =
-            share.map_or((JOURNAL_NAME.to_owned(), String::new()), |share| (share.journal(), share.owner()));
-        let path = out.join(&name);
-        let mut journal = Journal::lock(path.clone())?.ok_or_else(|| match share {
-            Some(share) => OutputError::SameWorker { out: out.into(), share },
-            None => joint::in_use(out, &name),
-        })?;
+        let (path, owner) = match share {
+            Some(share) => (out.join(share.journal()), share.owner()),
+            None => (out.join(JOURNAL_NAME), String::new()),
+        };
+        let mut journal = match share {
+            Some(share) => Journal::lock(path.clone(), &digest)?
+                .ok_or_else(|| OutputError::SameWorker { out: out.clone(), share })?,
+            None => Journal::open(path.clone())?,
+        };
         match journal.scan::<String>(each)? {
             Some((head, _)) if head != digest => return Err(OutputError::OtherPlan(path)),
             Some(_) => {}
             None => journal.begin(&digest, []).map_err(OutputError::write(&path))?,
         }
         share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
-        Ok(Self::new(out, Record::File(journal), Basis::Plan, owner, Vec::new()))
+        Ok(Self::new(dir, Record::File(journal), Basis::Plan, owner))
     }
 
     /// The record files that any journal here names, whatever conversion it is of. One that cannot be read names none.
@@ -161,6 +155,15 @@ impl Output {
             }
         }
         Ok(written)
+    }
+
+    /// The folders below this one that the journal here was begun for, whether or not there are records in them yet.
+    pub(super) fn folders_planned_before(&mut self) -> BTreeSet<PathBuf> {
+        let head = match self.journal() {
+            Record::File(journal) => journal.scan::<Head>(|_| {}).ok().flatten(),
+            Record::Objects(_) => None, // there are no folders in a store
+        };
+        head.iter().flat_map(|(head, _)| head.paths()).flat_map(|file| folders_of(&file).collect::<Vec<_>>()).collect()
     }
 
     /// All that the folder's journal and those of workers say; `None` where there is no journal with a head.

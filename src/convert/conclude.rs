@@ -22,6 +22,7 @@ pub(super) fn conclude(
 ) -> Result<Manifest, ConvertError> {
     // Only a journal that somebody else wrote can tell of other images than the data set's.
     let outcomes = head.report(&entries).ok_or_else(|| OutputError::Foreign(output.path(JOURNAL_NAME.as_ref())))?;
+    let begun = entries.values().map(|entry| entry.begun).min().unwrap_or_default();
     let files: Vec<_> = entries.into_values().filter_map(|entry| entry.file).collect();
     if outcomes.counts.accepted == 0 {
         let paths = files.iter().flat_map(|file| [file.relative(), file.relative_index()]);
@@ -34,7 +35,7 @@ pub(super) fn conclude(
         Some(report) => report.finish(&outcomes)?,
         None => output.write_json(REPORT_NAME, &outcomes)?,
     }
-    output.write_json(MANIFEST_NAME, &manifest)?;
+    output.write_manifest(&manifest, begun)?;
     output.finish()?;
     Ok(manifest)
 }

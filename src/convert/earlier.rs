@@ -7,24 +7,29 @@ use std::io;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use tracing::info;
 
-use super::content::Content;
+use super::changed::{changed_in_entry, manifest_time, refuse_changed};
+use super::content::{Content, Ours, refuse_foreign_files};
 use super::fingerprint::Fingerprint;
 use super::folder::remove_if_there;
 use super::head::Head;
-use super::joint::lock_alone;
+use super::joint::JointJournal;
 use super::journal::{self, Entry, JOURNAL_NAME};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::object_journal::ObjectJournal;
 use super::output::{self, Output};
+use super::output_dir::{OutputDir, refuse_links};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
-use super::planned::PLAN_NAME;
+use super::planned::{PLAN_NAME, PlanFile};
 use super::share::Share;
 use super::{PAGE_NAME, Part, REPORT_NAME, Start};
+use crate::dataset::Dataset;
+use crate::locks::LockMode;
 use crate::parallel;
 use crate::report::{Finding, Verdict};
 use crate::store;
@@ -40,12 +45,17 @@ pub(super) type Watching<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 pub(super) enum Begun {
     /// There is something to do; this much is done.
     Unfinished(Output, Entries),
-    /// The conversion is finished, and these are the record files in question, each as the manifest says.
-    Finished(Vec<WrittenFile>),
+    /// The conversion is finished, and these are the record files in question, each as the manifest says. The folder stays locked
+    /// as long as the first is there.
+    Finished(Arc<OutputDir>, Vec<WrittenFile>),
 }
+
+/// How often a worker looks again what is begun, where that changes under its eyes.
+const LOOKS: u32 = 20;
 
 /// A conversion about to be run.
 pub(super) struct Beginning<'a> {
+    pub(super) dataset: &'a Dataset,
     pub(super) plan: &'a Plan,
     pub(super) head: &'a Head,
     pub(super) out: &'a Path,
@@ -80,6 +90,7 @@ impl Beginning<'_> {
 
     /// Takes the output folder, with what lies there of the same conversion. Every record file in it is read.
     pub(super) fn begin(&self, start: Start, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
+        let dir = Arc::new(OutputDir::open(self.out, LockMode::Alone)?);
         let content = Content::of(self.out)?;
         match (content, start) {
             (Content::Plan, Start::Resume) => return Err(OutputError::Planned(self.out.into())),
@@ -87,16 +98,17 @@ impl Beginning<'_> {
                 let manifest = self.same(Manifest::read(self.out)?)?;
                 if are_whole(&manifest.files, self.out, self.threads, watch)? {
                     output::leave_finished(self.out)?;
-                    return Ok(Begun::Finished(manifest.files));
+                    return Ok(Begun::Finished(dir, manifest.files));
                 }
             }
             _ => {}
         }
-        let mut output = Output::lock(self.out)?;
+        refuse_foreign_files(self.out)?;
+        let mut output = Output::alone(dir)?;
         let entries = match start {
             Start::Anew => {
-                clear(&mut output, self.out)?;
-                self.write_journal(&mut output, &[])?;
+                clear(&mut output, |output| self.write_journal(output, &[]))?;
+                remove_if_there(&self.out.join(PLAN_NAME))?;
                 Vec::new()
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
@@ -116,8 +128,11 @@ impl Beginning<'_> {
                 _ => {
                     // An entry comes before its file: where no journal has one, no file of ours can be there. Files
                     // that are there all the same are another conversion's, whose journal was lost.
-                    let ours = self.plan.files.iter().flat_map(|file| file.path.ancestors().skip(1));
-                    Content::refuse_strangers(self.out, &ours.map(Path::to_path_buf).collect())?;
+                    let mut folders = output.folders_planned_before();
+                    folders.extend(self.head.paths().flat_map(|file| folders_of(&file).collect::<Vec<_>>()));
+                    let companions = self.head.manifest.companions().into_iter().map(|(name, _)| name.into());
+                    let ours = Ours { folders, companions: companions.collect(), ..Ours::default() };
+                    Content::refuse_strangers(self.out, &ours)?;
                     output.absorb_workers(&[])?;
                     self.write_journal(&mut output, &[])?;
                     Vec::new()
@@ -125,35 +140,59 @@ impl Beginning<'_> {
             },
         };
         sweep(self.out, self.head.paths(), is_temporary)?;
+        let entries = self.unchanged(entries);
         Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, watch)?))
     }
 
     /// The same for one of several workers, who needs the record files of its share only.
     pub(super) fn begin_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
-        loop {
+        for _ in 0..LOOKS {
+            let dir = Arc::new(OutputDir::open(self.out, LockMode::Shared)?);
             match Content::of(self.out)? {
-                Content::Manifest => return self.finished_share(share, watch),
+                Content::Manifest => return self.finished_share(dir, share, watch),
                 Content::Plan => return Err(OutputError::Planned(self.out.into())),
+                Content::Nothing if !store::is_url(self.out) => {
+                    drop(dir);
+                    JointJournal::begin(self.out, self.head)?;
+                    continue;
+                }
                 Content::Nothing | Content::Journal => {}
             }
-            let joined = Output::join(self.out, share, self.head, |then| self.refuse_other_head(then))?;
+            let joined = Output::join(dir, share, self.head, |then| self.refuse_other_head(then))?;
             let Some((output, entries)) = joined else { continue };
             if entries.is_empty() && output::has_manifest(self.out)? {
                 continue; // it was finished while we took part
             }
             sweep(self.out, self.head.paths(), |name| is_temporary_of(&share.owner(), name))?;
             let entries = entries.into_iter().filter(|entry| share.has(entry.index)).collect();
+            let entries = self.unchanged(entries);
             return Ok(Begun::Unfinished(output, whole(entries, self.head, self.out, self.threads, watch)?));
         }
+        Err(OutputError::InUse(self.out.into()))
     }
 
-    fn finished_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
+    /// Those entries of whose images none was changed since: the record files of the others are made again.
+    fn unchanged(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let known = entries.len();
+        entries.retain(|entry| !changed_in_entry(self.dataset, entry));
+        if entries.len() < known {
+            info!(files = known - entries.len(), "images of record files that are there were changed since");
+        }
+        entries
+    }
+
+    fn finished_share(
+        &self,
+        dir: Arc<OutputDir>,
+        share: Share,
+        watch: &mut Watching<'_>,
+    ) -> Result<Begun, OutputError> {
         let manifest = self.same(Manifest::read(self.out)?)?;
         let planned = (0..self.head.planned()).filter(|file| share.has(*file)).filter_map(|file| self.head.file(file));
         let planned: HashSet<&str> = planned.collect();
         let files: Vec<_> = manifest.files.into_iter().filter(|file| planned.contains(file.path.as_str())).collect();
         if are_whole(&files, self.out, self.threads, watch)? {
-            Ok(Begun::Finished(files))
+            Ok(Begun::Finished(dir, files))
         } else {
             Err(OutputError::NeedsRepair(self.out.into()))
         }
@@ -168,9 +207,10 @@ impl Beginning<'_> {
         self.refuse_other("an unfinished conversion", then.plan(), || then.images.difference(&self.head.images))
     }
 
-    /// The manifest, if it is that of this conversion.
+    /// The manifest, if it is that of this conversion, and of images that were not changed since.
     fn same(&self, manifest: Manifest) -> Result<Manifest, OutputError> {
-        self.refuse_other("a finished conversion", &manifest.plan, || None)?;
+        self.head.refuse_other_manifest(&manifest, self.out, self.dataset)?;
+        refuse_changed(self.out, self.dataset)?;
         Ok(manifest)
     }
 
@@ -181,7 +221,7 @@ impl Beginning<'_> {
         then: &Fingerprint,
         images: impl Fn() -> Option<String>,
     ) -> Result<(), OutputError> {
-        let named = || images().unwrap_or_else(|| "other images".to_owned());
+        let named = |counts: String| images().unwrap_or(counts);
         match then.difference(self.head.plan(), named).or_else(&images) {
             Some(difference) => Err(OutputError::Other { out: self.out.into(), what, difference }),
             None => Ok(()),
@@ -198,6 +238,7 @@ impl Beginning<'_> {
         let report = store::read(&self.out.join(REPORT_NAME)).ok();
         let findings = report.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).map(|found| found.files);
         let findings = findings.filter(|findings| findings.len() == self.head.manifest.images).unwrap_or_default();
+        let begun = manifest_time(self.out).unwrap_or(u64::MAX);
         let mut files: BTreeMap<_, _> = manifest.files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let entry = |(index, planned): (usize, &PlannedFile)| {
             let images = self.plan.images_of(planned).to_vec();
@@ -211,6 +252,7 @@ impl Beginning<'_> {
                 images,
                 file,
                 findings,
+                begun,
             })
         };
         self.plan.files.iter().enumerate().filter_map(entry).collect()
@@ -277,38 +319,57 @@ pub(super) fn on_all_threads(
     Ok(answers)
 }
 
-/// Removes whatever earlier conversions left in `out`, by what their journal and manifest say; nothing at all where there is
-/// a file that they do not name.
-pub(super) fn clear(output: &mut Output, out: &Path) -> Result<(), OutputError> {
-    // Nobody may be at work on what somebody planned here.
-    let plan = lock_alone(out, PLAN_NAME)?;
+/// Removes whatever earlier conversions left in the folder, by what their journal and manifest say; nothing at all where there
+/// is a file that they do not name. The manifest goes last, when the new conversion was begun: so the folder is known as ours at
+/// every moment.
+pub(super) fn clear<E: From<OutputError>>(
+    output: &mut Output,
+    begin: impl FnOnce(&mut Output) -> Result<(), E>,
+) -> Result<(), E> {
+    let out = &output.root().to_path_buf();
     // Journals or a manifest that cannot be read name no files: if there are any, they are strangers.
     let in_journals = output.written_before()?;
     let manifest = Manifest::read(out).ok();
-    let files = in_journals.iter().chain(manifest.iter().flat_map(|manifest| &manifest.files));
-    let records = files.flat_map(|file| [file.relative(), file.relative_index()]).flatten();
+    let named = in_journals.iter().chain(manifest.iter().flat_map(|manifest| &manifest.files));
+    let records = named.flat_map(|file| [file.relative(), file.relative_index()]).flatten();
     let companions = manifest.iter().flat_map(Manifest::companions).map(|(name, _)| name.into());
-    let paths: BTreeSet<PathBuf> = records.chain(companions).collect();
+    let files: BTreeSet<PathBuf> = records.filter(|path| is_name_of_ours(path)).chain(companions).collect();
+    let mut folders: BTreeSet<PathBuf> = files.iter().flat_map(|path| folders_of(path)).collect();
+    folders.extend(output.folders_planned_before());
+    folders.extend(PlanFile::folders_in(out));
+    let ours = Ours { files, folders, companions: Vec::new() };
 
-    Content::refuse_strangers(out, &paths)?;
-    sweep(out, paths.iter(), is_temporary)?;
-    for path in &paths {
-        remove_if_there(&out.join(path))?;
+    Content::refuse_strangers(out, &ours)?;
+    sweep(out, ours.folders.iter().map(|folder| folder.join("x")), is_temporary)?;
+    for path in &ours.files {
+        output.remove(path)?;
     }
-    let folders: BTreeSet<&Path> = paths.iter().flat_map(|path| path.ancestors().skip(1)).collect();
     // A store has no folders that stay behind.
-    let folders = folders.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty() && !store::is_url(out));
-    for folder in folders {
+    for folder in ours.folders.iter().rev().filter(|_| !store::is_url(out)) {
         let _ = fs::remove_dir(out.join(folder)); // stays where something else is in it
     }
-    for name in [REPORT_NAME, PAGE_NAME, MANIFEST_NAME] {
+    for name in [REPORT_NAME, PAGE_NAME] {
         remove_if_there(&out.join(name))?;
     }
     output.absorb_workers(&[])?;
-    match plan {
-        None if !store::is_url(out) => Ok(()),
-        _ => remove_if_there(&out.join(PLAN_NAME)),
+    if store::is_url(out) {
+        remove_if_there(&out.join(PLAN_NAME))?; // there a new one replaces none
     }
+    begin(output)?;
+    Ok(remove_if_there(&out.join(MANIFEST_NAME))?)
+}
+
+/// The folders that a file lies in, but for the one that it is relative to.
+pub(super) fn folders_of(file: &Path) -> impl Iterator<Item = PathBuf> {
+    file.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
+}
+
+/// Whether a path below the output folder can be that of a record file of ours or of its index: such as
+/// `train/Cat/TFRecord/1.tfrecord`. A manifest that somebody wrote can name anything.
+fn is_name_of_ours(path: &Path) -> bool {
+    const DEEPEST: usize = 4;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.components().count() <= DEEPEST && (name.contains(".tfrecord") || name.contains(".idx"))
 }
 
 /// Removes the temporary files that a killed run left beside `files`, if they are `ours`.
@@ -320,8 +381,10 @@ pub(super) fn sweep(
     if store::is_url(out) {
         return Ok(()); // nothing there has a temporary name
     }
-    let folders: BTreeSet<_> = files.filter_map(|file| Some(out.join(file.as_ref().parent()?))).collect();
-    for folder in folders.into_iter().chain([out.into()]) {
+    let folders: BTreeSet<PathBuf> = files.filter_map(|file| Some(file.as_ref().parent()?.into())).collect();
+    for folder in folders.into_iter().chain([PathBuf::new()]) {
+        refuse_links(out, &folder.join("x"))?;
+        let folder = out.join(folder);
         let Ok(entries) = fs::read_dir(&folder) else { continue }; // not made yet
         for entry in entries.flatten().filter(|entry| ours(&entry.file_name())) {
             remove_if_there(&entry.path())?;

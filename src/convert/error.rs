@@ -68,6 +68,16 @@ pub enum ConvertError {
         /// The engine's name.
         engine: &'static str,
     },
+    /// A photo was changed since it was planned.
+    #[error(
+        "{}: was changed since it was planned (its time of change is another); bring it back, copy the data set with its times \
+         (cp -p, rsync -a), or plan anew with 'petrec plan --restart'",
+        display_path(.path)
+    )]
+    Replaced {
+        /// The image.
+        path: PathBuf,
+    },
     /// The data set has images without a label.
     #[error("the data set has no classes, and a record needs a label: put each class's photos into a sub-folder")]
     NoClasses,

@@ -5,18 +5,21 @@ use std::fmt;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::conclude::{conclude, write_companions};
-use super::content::Content;
+use super::content::{Content, refuse_foreign_files};
 use super::earlier::{Watching, are_whole, sweep, whole};
 use super::journal::Earlier;
 use super::manifest::Manifest;
 use super::output::{Output, leave_finished};
+use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::share::Share;
 use super::summary::{Finalized, Totals};
 use super::{ConvertError, REPORT_NAME, planned};
+use crate::locks::LockMode;
 use crate::number::{counted, thousands};
 use crate::verify::below;
 use crate::whole_file::is_temporary;
@@ -34,11 +37,16 @@ pub fn finalize(out: &Path, threads: NonZero<usize>, watch: &mut dyn FnMut(usize
         watch(files);
         ControlFlow::Continue(())
     };
+    let nothing = || OutputError::NoConversion(out.into());
+    if Content::of(out)? == Content::Nothing {
+        return Err(nothing().into()); // no folder is made to say so
+    }
+    let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
     let (manifest, was_finished) = match Content::of(out)? {
-        Content::Nothing => return Err(OutputError::NoConversion(out.into()).into()),
+        Content::Nothing => return Err(nothing().into()),
         Content::Manifest => (finished(out, threads, watch)?, true),
-        Content::Journal => (put_together(out, threads, watch)?, false),
-        Content::Plan => planned::put_together(out, threads, watch)?,
+        Content::Journal => (put_together(Arc::clone(&dir), threads, watch)?, false),
+        Content::Plan => planned::put_together(Arc::clone(&dir), threads, watch)?,
     };
     Ok(Finalized {
         totals: Totals::new(manifest.images, &manifest.files),
@@ -60,8 +68,14 @@ pub(super) fn finished(out: &Path, threads: NonZero<usize>, watch: &mut Watching
     Ok(manifest)
 }
 
-fn put_together(out: &Path, threads: NonZero<usize>, watch: &mut Watching<'_>) -> Result<Manifest, ConvertError> {
-    let mut output = Output::lock(out)?;
+fn put_together(
+    dir: Arc<OutputDir>,
+    threads: NonZero<usize>,
+    watch: &mut Watching<'_>,
+) -> Result<Manifest, ConvertError> {
+    let out = &dir.root().to_path_buf();
+    refuse_foreign_files(out)?;
+    let mut output = Output::alone(dir)?;
     let Some(earlier) = output.earlier()? else { return Err(OutputError::NoConversion(out.into()).into()) };
     let Earlier { head, entries, .. } = earlier;
     let entries = whole(entries, &head, out, threads, watch)?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Options;
+use super::changed::named;
 use super::plan::{Layout, Order, Plan};
 use super::split::Division;
 use super::worker::portable;
@@ -16,7 +17,6 @@ use crate::dataset::{Dataset, ImageFile, display_path};
 use crate::engine::Pool;
 use crate::image::Accept;
 use crate::model::Weights;
-use crate::number::counted;
 
 /// The key of the images' own hash.
 const IMAGES: &str = "images";
@@ -32,6 +32,12 @@ impl Fingerprint {
     /// Whether the records are in the order of the data set, and not shuffled.
     pub(crate) fn is_sorted(&self) -> bool {
         self.0.get(ORDER).is_some_and(|order| order == SORTED)
+    }
+
+    /// How many images, and of how many bytes; the hash says nothing to a person.
+    fn images(&self) -> &str {
+        let images = self.0.get(IMAGES).map_or("unknown", String::as_str);
+        images.split_once(", ").map_or(images, |(counts, _)| counts)
     }
 
     /// The fingerprint of converting `dataset` like this.
@@ -75,13 +81,14 @@ impl Fingerprint {
         Self(entries.map(|(word, value)| (word.to_owned(), value)).into())
     }
 
-    /// What `now` has otherwise, in words; `None` where it has nothing otherwise. The images are told as images.
-    pub(super) fn difference(&self, now: &Self, images: impl Fn() -> String) -> Option<String> {
+    /// Describes how `now` differs; `None` where it does not. `images` gets how many images there were and are, in words, and
+    /// describes how they differ.
+    pub(super) fn difference(&self, now: &Self, images: impl Fn(String) -> String) -> Option<String> {
         let words: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
         let value = |of: &Self, word: &str| of.0.get(word).filter(|value| !value.is_empty()).cloned();
         let differing = words.into_iter().filter(|word| value(self, word) != value(now, word));
         let told = differing.map(|word| match word.as_str() {
-            IMAGES => images(),
+            IMAGES => images(format!("the images were {} and are {}", self.images(), now.images())),
             _ => {
                 let [then, now] = [self, now].map(|of| value(of, word).unwrap_or_else(|| "nothing".to_owned()));
                 format!("{word} was {then} and is {now}")
@@ -155,12 +162,8 @@ impl Images {
         let gone = self.0.iter().filter(|image| !current.contains_key(&image.path)).map(|image| (image, "was removed"));
         let new = now.0.iter().filter(|image| !then.contains_key(&image.path)).map(|image| (image, "was added"));
         let other = now.0.iter().filter(|image| then.get(&image.path).is_some_and(|before| before != *image));
-        let changes: Vec<_> = gone.chain(new).chain(other.map(|image| (image, "was changed"))).collect();
-        let (first, what) = changes.first()?;
-        let rest = match changes.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {} more)", counted(more, "image")),
-        };
-        Some(format!("{} {what}{rest}", display_path(Path::new(&first.path))))
+        let mut changes = gone.chain(new).chain(other.map(|image| (image, "was changed")));
+        let (first, what) = changes.next()?;
+        Some(named(&display_path(Path::new(&first.path)).to_string(), what, changes.count()))
     }
 }

@@ -1,18 +1,22 @@
 //! What is being converted, as the journal has it: all that must be known once the record files are there, because whoever
 //! concludes the work of several workers has neither the data set nor the options.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Options;
+use super::changed::{changed_since, manifest_time, named};
 use super::earlier::Entries;
 use super::fingerprint::{Fingerprint, Images};
 use super::manifest::{Manifest, below};
+use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
-use crate::dataset::Dataset;
+use super::{Options, REPORT_NAME};
+use crate::dataset::{Dataset, one_line};
 use crate::image::Accept;
 use crate::report::{Finding, Report};
+use crate::store;
 
 /// The head of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +51,16 @@ impl Head {
         &self.manifest.plan
     }
 
+    /// Refuses the manifest of another conversion in `out` than that of `dataset`.
+    pub(super) fn refuse_other_manifest(
+        &self,
+        manifest: &Manifest,
+        out: &Path,
+        dataset: &Dataset,
+    ) -> Result<(), OutputError> {
+        refuse_other_manifest(manifest, self.plan(), out, dataset)
+    }
+
     /// The name of a record file, with forward slashes; `None` where there are not so many.
     pub(super) fn file(&self, index: usize) -> Option<&str> {
         self.files.get(index).map(String::as_str)
@@ -79,6 +93,52 @@ impl Head {
         }
         divide(&mut report, &self.manifest, entries.values().map(|entry| (entry.split.as_deref(), &entry.images[..])));
         Some(report)
+    }
+}
+
+/// Refuses the manifest of a conversion in `out` that is not `plan`, that of `dataset`. Images that came or went are named by the
+/// report, if it is there.
+pub(super) fn refuse_other_manifest(
+    manifest: &Manifest,
+    plan: &Fingerprint,
+    out: &Path,
+    dataset: &Dataset,
+) -> Result<(), OutputError> {
+    let images = |counts: String| match difference_by_report(out, dataset) {
+        Some(named) => format!("{counts}: {named}"),
+        None => counts,
+    };
+    match manifest.plan.difference(plan, images) {
+        Some(difference) => Err(OutputError::Other { out: out.into(), what: "a finished conversion", difference }),
+        None => Ok(()),
+    }
+}
+
+/// The first image that the report in `out` does not name or that only it names, or that was changed since, and how many more.
+fn difference_by_report(out: &Path, dataset: &Dataset) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        files: Vec<NamedFile>,
+    }
+    #[derive(Deserialize)]
+    struct NamedFile {
+        path: String,
+    }
+    // A class folder and a name: the folder of the data set may be typed in another way now.
+    let name = |path: &str| {
+        let mut parts = path.rsplit(['/', std::path::MAIN_SEPARATOR]);
+        let (name, class) = (parts.next()?, parts.next()?);
+        Some(format!("{class}/{name}"))
+    };
+    let report: Named = serde_json::from_slice(&store::read(&out.join(REPORT_NAME)).ok()?).ok()?;
+    let then: Vec<String> = report.files.iter().filter_map(|file| name(&file.path)).collect();
+    let now: Vec<String> = dataset.images.iter().filter_map(|image| name(&image.relative.to_string_lossy())).collect();
+    let [known, current] = [&then, &now].map(|names| names.iter().collect::<HashSet<_>>());
+    let gone = then.iter().filter(|name| !current.contains(name)).map(|name| (name, "was removed"));
+    let mut changes = gone.chain(now.iter().filter(|name| !known.contains(name)).map(|name| (name, "was added")));
+    match changes.next() {
+        Some((first, what)) => Some(named(&one_line(first).to_string(), what, changes.count())),
+        None => changed_since(dataset, manifest_time(out)?),
     }
 }
 

@@ -3,15 +3,15 @@
 //!
 //! It is a record file itself, so a torn end and a flipped bit are found by the checksums: first what is converted, then an
 //! entry for each record file. An entry is on disk before its record file gets its name, so no record file is there that the
-//! journal does not know of; whether one that it knows of is there, and whole, is for the reader to look. The file is
-//! locked as long as the process lives that converts, however that ends.
+//! journal does not know of; whether one that it knows of is there, and whole, is for the reader to look. It gets its name
+//! together with its head, so a file of that name that does not begin as a journal is somebody else's, and stays. Whoever has the
+//! output folder alone has its journal; a worker keeps its own locked.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use same_file::Handle;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,18 +19,21 @@ use sha2::{Digest, Sha256};
 use super::manifest::WrittenFile;
 use super::output_error::OutputError;
 use crate::crash_point::crash_point;
-use crate::locks::is_granted;
+use crate::locks::{IfAbsent, Lock, LockMode, is_plain, lock_file, open_plain};
 use crate::paths::folder_of;
 use crate::report::Finding;
-use crate::tfrecord::{Damage, ReadError, Reader, Writer};
-use crate::whole_file::sync_folder;
+use crate::tfrecord::framing::HEADER_LEN;
+use crate::tfrecord::{Damage, ReadError, Reader, Writer, framing};
+use crate::whole_file::{WholeFile, sync_folder};
 
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
 pub const JOURNAL_NAME: &str = ".petrec-journal";
 /// How often the lock is tried for that belongs to a file that was removed meanwhile.
 const TRIES: u32 = 100;
 /// Version of the records in it.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+/// How the JSON of every journal begins, of any version.
+const FIRST_KEY: &[u8] = br#"{"format":"#;
 
 /// The first record: what the entries behind it belong to.
 #[derive(Serialize, Deserialize)]
@@ -52,6 +55,8 @@ pub(super) struct Entry {
     pub(super) file: Option<WrittenFile>,
     /// What was found out about its images, in the same order.
     pub(super) findings: Vec<Finding>,
+    /// When the run began that wrote it, in nanoseconds since 1970: an image that was changed later is not what is in the file.
+    pub(super) begun: u64,
 }
 
 /// What an earlier run wrote down.
@@ -62,33 +67,66 @@ pub(super) struct Earlier<H> {
     pub(super) entries: Vec<Entry>,
 }
 
-/// A journal, locked.
+/// A journal of ours.
 pub(super) struct Journal {
     path: PathBuf,
-    file: File,
+    /// `None` where there is none yet.
+    file: Option<File>,
     entries: Mutex<usize>,
 }
 
 impl Journal {
-    /// Opens or makes the journal `path`, in a folder that exists, and locks it; `None` where another process has it.
-    pub(super) fn lock(path: PathBuf) -> Result<Option<Self>, OutputError> {
-        let failed = |reason| OutputError::Write { path: path.clone(), reason };
+    /// The journal `path` of whoever has the folder alone, if there is one.
+    ///
+    /// # Errors
+    /// What is there is no journal, or cannot be read.
+    pub(super) fn open(path: PathBuf) -> Result<Self, OutputError> {
+        let file = open_plain(&path).map_err(OutputError::read(&path))?;
+        Self::of(path, file)
+    }
+
+    /// The journal `path` of a worker, locked, and made with this head where it is missing or damaged; `None` where another
+    /// process has it.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]; or it cannot be made.
+    pub(super) fn lock(path: PathBuf, head: &impl Serialize) -> Result<Option<Self>, OutputError> {
+        let write = |publish: fn(WholeFile) -> io::Result<()>| {
+            let begin = || {
+                let mut file = WholeFile::begin(&path)?;
+                file.write_all(&without_entries(head)?)?;
+                publish(file)
+            };
+            begin().map_err(OutputError::write(&path))
+        };
         for _ in 0..TRIES {
-            crash_point();
-            let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-            let file = file.map_err(failed)?;
-            if !is_granted(file.try_lock()).map_err(failed)? {
-                return Ok(None);
-            }
-            // Whoever had the lock may have finished and removed the file between our two calls.
-            if is_named(&path, &file).map_err(OutputError::read(&path))? {
-                // What is in it is for `read` to tell; until then it may name record files.
-                let holds_something = file.metadata().map_err(OutputError::read(&path))?.len() > 0;
-                return Ok(Some(Self { path, file, entries: Mutex::new(usize::from(holds_something)) }));
+            match lock_file(&path, LockMode::Alone, IfAbsent::Leave).map_err(OutputError::read(&path))? {
+                Lock::Busy => return Ok(None),
+                Lock::Absent => write(|file| file.sync()?.publish_new())?,
+                Lock::Held(file) => {
+                    let mut journal = Self::of(path.clone(), Some(file))?;
+                    if journal.scan::<serde::de::IgnoredAny>(|_| {})?.is_some() {
+                        journal.rewind()?;
+                        return Ok(Some(journal));
+                    }
+                    write(WholeFile::commit)?;
+                }
             }
         }
         // Others come and go, or the file system does not know its own files.
         Ok(None)
+    }
+
+    fn of(path: PathBuf, file: Option<File>) -> Result<Self, OutputError> {
+        if let Some(file) = &file {
+            refuse_foreign(&path, file)?;
+        }
+        // What is in it is for `read` to tell; until then it may name record files.
+        Ok(Self { path, entries: Mutex::new(usize::from(file.is_some())), file })
+    }
+
+    fn rewind(&self) -> Result<(), OutputError> {
+        self.file.as_ref().map_or(Ok(()), |mut file| file.rewind().map_err(OutputError::read(&self.path)))
     }
 
     /// Reads what an earlier run wrote, up to where it was interrupted, and goes on from there. `None` where there is
@@ -112,33 +150,32 @@ impl Journal {
             count += 1;
             each(entry);
         };
-        let Some(Scanned { head, digest, end }) = scan(&self.path, &self.file, counted)? else { return Ok(None) };
+        self.rewind()?;
+        let Some(mut file) = self.file.as_ref() else { return Ok(None) };
+        let Some(Scanned { head, digest, end }) = scan(&self.path, file, counted)? else { return Ok(None) };
         // Only now is it certain that the file is ours to change.
-        let failed = |reason| OutputError::Write { path: self.path.clone(), reason };
-        self.file.set_len(end).and_then(|()| (&self.file).seek(SeekFrom::Start(end))).map_err(failed)?;
+        file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(OutputError::write(&self.path))?;
         *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(Some((head, digest)))
     }
 
-    /// Begins anew with this head and these entries, on disk when this returns.
+    /// Begins anew with this head and these entries, on disk when this returns; what was there before stays until then.
     pub(super) fn begin<'a>(
         &mut self,
         head: &impl Serialize,
         entries: impl IntoIterator<Item = &'a Entry>,
     ) -> io::Result<()> {
-        crash_point();
-        self.file.set_len(0)?;
-        self.file.rewind()?;
         let mut records = first_record(head)?;
         let mut count = 0;
         for entry in entries {
             records.write(&serde_json::to_vec(entry)?)?;
             count += 1;
         }
-        (&self.file).write_all(&records.finish()?)?;
-        crash_point();
-        self.file.sync_all()?;
-        sync_folder(folder_of(&self.path))?;
+        let content = records.finish()?;
+        WholeFile::write(&self.path, |file| file.write_all(&content))?;
+        let mut file = open_plain(&self.path)?.ok_or(io::ErrorKind::NotFound)?;
+        file.seek(SeekFrom::End(0))?;
+        self.file = Some(file);
         *self.entries.get_mut().unwrap_or_else(PoisonError::into_inner) = count;
         Ok(())
     }
@@ -150,34 +187,38 @@ impl Journal {
 
     /// Adds entries, all on disk when this returns.
     pub(super) fn extend<'a>(&self, new: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Err(io::Error::other("nothing was begun")) };
         {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             crash_point();
-            let start = (&self.file).stream_position()?;
+            let start = file.stream_position()?;
             let write = || {
-                let mut records = Writer::new(BufWriter::new(&self.file));
+                let mut records = Writer::new(BufWriter::new(file));
                 new.into_iter().try_for_each(|entry| records.write(&serde_json::to_vec(entry)?))?;
                 let count = records.records();
                 records.finish().map(|_| count)
             };
             let count = write().inspect_err(|_| {
                 // What comes behind a torn record would be lost to the reader.
-                let _ = self.file.set_len(start).and_then(|()| (&self.file).seek(SeekFrom::Start(start)));
+                let _ = file.set_len(start).and_then(|()| (&*file).seek(SeekFrom::Start(start)));
             })?;
             *entries += usize::try_from(count).unwrap_or(usize::MAX);
         }
         // Outside the lock, so that the disk can take several at once.
         crash_point();
-        self.file.sync_data()
+        file.sync_data()
     }
 
-    /// How many entries it has; one before [`Journal::read`], if it holds anything.
+    /// How many entries it has; one before [`Journal::read`], if it is there.
     pub(super) fn entries(&self) -> usize {
         *self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the journal: the conversion is done, or was taken back.
     pub(super) fn remove(&self) -> io::Result<()> {
+        if self.file.is_none() {
+            return Ok(());
+        }
         crash_point();
         fs::remove_file(&self.path)?;
         sync_folder(folder_of(&self.path))
@@ -246,15 +287,32 @@ pub(super) fn scan<H: DeserializeOwned>(
     Ok(first.map(|(head, digest)| Scanned { head, digest, end }))
 }
 
-/// Whether `file` is still the one that goes by the name `path`.
-pub(super) fn is_named(path: &Path, file: &File) -> io::Result<bool> {
-    let file = file.try_clone().and_then(Handle::from_file)?;
-    match Handle::from_path(path) {
-        Ok(named) => Ok(named == file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        // Nobody knows: to try again at once would be to try for ever.
-        Err(error) => Err(error),
+/// Refuses a file in the place of a journal that does not begin as one, of whatever version. One bit that flipped, and nothing at
+/// all, are the disk's doing and not a sign of another file.
+fn refuse_foreign(path: &Path, mut file: &File) -> Result<(), OutputError> {
+    let mut beginning = Vec::new();
+    let read =
+        file.rewind().and_then(|()| file.take((HEADER_LEN + FIRST_KEY.len()) as u64).read_to_end(&mut beginning));
+    read.and_then(|_| file.rewind()).map_err(OutputError::read(path))?;
+    let has_header = || {
+        let (length, rest) = beginning.split_first_chunk()?;
+        let header = framing::header(u64::from_le_bytes(*length));
+        rest.starts_with(header.get(8..)?).then_some(())
+    };
+    let has_key = || beginning.get(HEADER_LEN..).is_some_and(|key| key == FIRST_KEY);
+    match beginning.is_empty() || has_header().is_some() || has_key() {
+        true => Ok(()),
+        false => Err(OutputError::NotOurs(path.into())),
     }
+}
+
+/// Refuses a journal at `path` that is a link, or none of ours.
+pub(super) fn refuse_foreign_at(path: &Path) -> Result<(), OutputError> {
+    if !is_plain(path).map_err(OutputError::read(path))? {
+        return Ok(());
+    }
+    let file = File::open(path).map_err(OutputError::read(path))?;
+    refuse_foreign(path, &file)
 }
 
 #[cfg(test)]
@@ -262,17 +320,17 @@ mod tests {
     use super::*;
 
     fn entry(index: usize) -> Entry {
-        Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new() }
+        Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new(), begun: 1 }
     }
 
     const HEAD: &str = "what is converted";
 
-    fn lock(folder: &Path) -> Journal {
-        Journal::lock(folder.join(JOURNAL_NAME)).expect("can be made").expect("free")
+    fn open(folder: &Path) -> Journal {
+        Journal::open(folder.join(JOURNAL_NAME)).expect("ours")
     }
 
     fn read(folder: &Path) -> Vec<usize> {
-        let earlier = lock(folder).read::<String>().expect("readable");
+        let earlier = open(folder).read::<String>().expect("readable");
         earlier.map_or(Vec::new(), |earlier| earlier.entries.iter().map(|entry| entry.index).collect())
     }
 
@@ -280,21 +338,21 @@ mod tests {
     fn a_journal_that_was_torn_at_any_byte_keeps_its_whole_entries_and_takes_new_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(JOURNAL_NAME);
-        let mut journal = lock(folder.path());
+        let mut journal = open(folder.path());
         journal.begin(&HEAD, []).expect("written");
+        let head = usize::try_from(fs::metadata(&path).expect("there").len()).expect("small");
         for index in 0..3 {
             journal.append(&entry(index)).expect("written");
         }
         drop(journal);
         let whole = fs::read(&path).expect("readable");
 
-        for cut in 0..=whole.len() {
+        // It gets its name with its head, so that no crash tears that.
+        for cut in head..=whole.len() {
             fs::write(&path, &whole[..cut]).expect("written");
             let before = read(folder.path());
-            let mut journal = lock(folder.path());
-            if journal.read::<String>().expect("readable").is_none() {
-                journal.begin(&HEAD, []).expect("written");
-            }
+            let mut journal = open(folder.path());
+            assert!(journal.read::<String>().expect("readable").is_some());
             journal.append(&entry(7)).expect("written");
             drop(journal);
 
@@ -305,14 +363,26 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_one_owner_at_a_time() {
+    fn a_file_that_does_not_begin_as_a_journal_is_refused_and_kept() {
         let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(JOURNAL_NAME);
+        for foreign in ["x", "mine\n", "{\"format\": 3}", &"a long text of somebody else's. ".repeat(99)] {
+            fs::write(&path, foreign).expect("written");
 
-        let first = lock(folder.path());
-        let second = Journal::lock(folder.path().join(JOURNAL_NAME)).expect("can be opened");
+            assert!(matches!(Journal::open(path.clone()), Err(OutputError::NotOurs(_))), "{foreign}");
+            assert!(matches!(Journal::lock(path.clone(), &HEAD), Err(OutputError::NotOurs(_))), "{foreign}");
+            assert_eq!(fs::read_to_string(&path).expect("still there"), foreign);
+        }
+    }
 
-        assert!(second.is_none());
+    #[test]
+    fn a_worker_has_its_journal_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = || Journal::lock(folder.path().join(JOURNAL_NAME), &HEAD).expect("can be made");
+
+        let first = lock();
+        assert!(first.is_some() && lock().is_none());
         drop(first);
-        lock(folder.path());
+        assert!(lock().is_some());
     }
 }

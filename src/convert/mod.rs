@@ -5,6 +5,7 @@
 //! however often the run was interrupted (a second one goes on where the first one stopped), and for any number of
 //! workers that share it.
 
+mod changed;
 mod claim;
 mod conclude;
 mod content;
@@ -21,6 +22,7 @@ mod new_file;
 mod object_journal;
 mod options;
 mod output;
+mod output_dir;
 mod output_error;
 mod page;
 mod plan;
@@ -49,7 +51,7 @@ pub use journal::JOURNAL_NAME;
 pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
 pub use options::{Options, Part, Start, Target, Watch};
 pub use output_error::OutputError;
-pub(crate) use page::{PAGE_NAME, put_page, sweep_page};
+pub(crate) use page::{PAGE_NAME, PageDir};
 pub use plan::{Layout, Order};
 pub use plan_error::PlanError;
 pub use planned::{How, PLAN_NAME, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
@@ -161,14 +163,15 @@ impl<'a> Conversion<'a> {
         watch: &mut impl Watch,
     ) -> Result<(usize, Vec<WrittenFile>), ConvertError> {
         let Target { out, part } = target;
-        let beginning = Beginning { plan: &self.plan, head: &self.head, out, threads: self.options.threads };
+        let beginning =
+            Beginning { dataset: self.dataset, plan: &self.plan, head: &self.head, out, threads: self.options.threads };
         let begun = match part {
             Part::Whole { start, .. } => beginning.begin(start, &mut |_| go_on(watch))?,
             Part::Share(share) => beginning.begin_share(share, &mut |_| go_on(watch))?,
         };
         let (mut output, done) = match begun {
             Begun::Unfinished(output, done) => (output, done),
-            Begun::Finished(files) => {
+            Begun::Finished(_locked, files) => {
                 if let Part::Whole { report, .. } = part {
                     self.complete(report, out, &files, watch)?;
                 }

@@ -4,11 +4,13 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{io, mem};
 
 use serde::Serialize;
 use tracing::info;
 
+use super::content::refuse_foreign_reports;
 use super::folder::{make_folder, remove_folders, remove_if_there};
 use super::head::Head;
 use super::joint::JointJournal;
@@ -16,11 +18,12 @@ use super::journal::{Entry, JOURNAL_NAME, Journal};
 use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use super::new_file::{CommitError, NewFile, Synced};
 use super::object_journal::{self, ObjectJournal};
+use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::planned::PLAN_NAME;
 use super::share::Share;
 use crate::store;
-use crate::whole_file::{WholeFile, write_json};
+use crate::whole_file::{WholeFile, fill_json, write_json};
 
 /// How many files may be on their way to the disk while the next one is filled.
 const COMMITS_UNDER_WAY: usize = 4;
@@ -59,14 +62,13 @@ pub(super) enum Basis {
     Alone,
     /// The journal that the worker shares with others.
     Joint(JointJournal),
-    /// A plan, which whoever has this keeps locked.
+    /// A plan.
     Plan,
 }
 
-/// The output folder of one run, ours alone while this lives, or a worker's part in it. Dropped before the journal has an
+/// What one run does in the output folder, which it has alone, or a worker's part of that. Dropped before the journal has an
 /// entry, it takes back every folder it made.
 pub(super) struct Output {
-    root: PathBuf,
     /// The folder's, or the worker's.
     journal: Arc<Record>,
     /// What it goes by.
@@ -78,17 +80,26 @@ pub(super) struct Output {
     /// How many files did not get there.
     failed: usize,
     folders: Vec<PathBuf>,
+    /// When the run began, in nanoseconds since 1970.
+    begun: u64,
+    /// Locked; dropped last.
+    dir: Arc<OutputDir>,
 }
 
 impl Output {
-    pub(super) fn new(root: &Path, journal: Record, basis: Basis, owner: String, folders: Vec<PathBuf>) -> Self {
-        let (root, journal) = (root.into(), Arc::new(journal));
-        Self { root, journal, basis, owner, committing: VecDeque::new(), failed: 0, folders }
+    pub(super) fn new(dir: Arc<OutputDir>, journal: Record, basis: Basis, owner: String) -> Self {
+        let (journal, begun) = (Arc::new(journal), nanoseconds(SystemTime::now()));
+        Self { journal, basis, owner, committing: VecDeque::new(), failed: 0, folders: Vec::new(), begun, dir }
     }
 
     /// The folder.
     pub(super) fn root(&self) -> &Path {
-        &self.root
+        self.dir.root()
+    }
+
+    /// When the run began, in nanoseconds since 1970.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// Whose the temporary files are.
@@ -98,7 +109,12 @@ impl Output {
 
     /// Where a file of that relative path lies.
     pub(super) fn path(&self, relative: &Path) -> PathBuf {
-        self.root.join(relative)
+        self.root().join(relative)
+    }
+
+    /// Removes a file of that relative path, if it is there.
+    pub(super) fn remove(&self, relative: &Path) -> Result<(), OutputError> {
+        remove_if_there(&self.dir.path(relative)?)
     }
 
     /// The journal, as long as nothing is on its way to the disk.
@@ -108,7 +124,7 @@ impl Output {
 
     /// Begins a file that will get the name `relative` when it is whole.
     pub(super) fn begin(&mut self, relative: &Path) -> Result<WholeFile, OutputError> {
-        let path = self.path(relative);
+        let path = self.dir.path(relative)?;
         if let Some(folder) = path.parent() {
             make_folder(folder, &mut self.folders)?;
         }
@@ -179,8 +195,19 @@ impl Output {
 
     /// Writes `value` as indented JSON to the file `name`, whole or not at all.
     pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), OutputError> {
-        let path = self.root.join(name);
+        refuse_foreign_reports(self.root())?;
+        let path = self.path(name.as_ref());
         write_json(&path, value).map_err(OutputError::write(&path))
+    }
+
+    /// Writes the manifest of record files that were `begun` then: its time of change says until when what it tells is known.
+    pub(super) fn write_manifest(&self, manifest: &Manifest, begun: u64) -> Result<(), OutputError> {
+        let path = self.path(MANIFEST_NAME.as_ref());
+        let write = |file: &mut WholeFile| {
+            fill_json(file, manifest)?;
+            file.set_modified(UNIX_EPOCH + Duration::from_nanos(begun))
+        };
+        WholeFile::write(&path, write).map_err(OutputError::write(&path))
     }
 
     /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
@@ -194,10 +221,10 @@ impl Output {
             Record::File(journal) => journal,
             // They stay where they are until all of it goes.
             Record::Objects(_) if entries.peek().is_some() => return Ok(()),
-            Record::Objects(_) => return object_journal::remove_all(&self.root),
+            Record::Objects(_) => return object_journal::remove_all(self.root()),
         };
-        let journals = Share::all_in(&self.root)?;
-        if !journals.is_empty() {
+        let journals = Share::all_in(self.root())?;
+        if !journals.is_empty() && entries.peek().is_some() {
             journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
         }
         journals.iter().try_for_each(|(_, path)| remove_if_there(path))
@@ -208,14 +235,14 @@ impl Output {
         self.folders.clear();
         match &*self.journal {
             Record::File(journal) => journal.remove().map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref()))),
-            Record::Objects(_) => object_journal::remove_all(&self.root),
+            Record::Objects(_) => object_journal::remove_all(self.root()),
         }
     }
 
     /// The same where workers' journals may be left.
     pub(super) fn finish_with_workers(self) -> Result<(), OutputError> {
         if let Record::File(_) = &*self.journal {
-            Share::all_in(&self.root)?.iter().try_for_each(|(_, journal)| remove_if_there(journal))?;
+            Share::all_in(self.root())?.iter().try_for_each(|(_, journal)| remove_if_there(journal))?;
         }
         self.finish()
     }
@@ -224,20 +251,24 @@ impl Output {
     /// this worker was the second with its share, nobody else will remove what it wrote down since; nor does anybody else know
     /// that a file is not what the manifest says, as it comes on a machine that computes the last bits otherwise.
     pub(super) fn leave<'a>(&self, written: impl IntoIterator<Item = &'a WrittenFile>) -> Result<(), OutputError> {
-        if !store::is_url(&self.root) || !has_manifest(&self.root)? {
+        if !store::is_url(self.root()) || !has_manifest(self.root())? {
             return Ok(());
         }
-        leave_finished(&self.root)?;
-        let listed = Manifest::read(&self.root)?.files;
+        leave_finished(self.root())?;
+        let listed = Manifest::read(self.root())?.files;
         let listed: HashSet<_> = listed.iter().map(|file| (&file.path, &file.sha256)).collect();
         let is_listed = |file: &WrittenFile| listed.contains(&(&file.path, &file.sha256));
-        if written.into_iter().all(is_listed) { Ok(()) } else { Err(OutputError::NeedsRepair(self.root.clone())) }
+        if written.into_iter().all(is_listed) {
+            Ok(())
+        } else {
+            Err(OutputError::NeedsRepair(self.root().to_path_buf()))
+        }
     }
 
     /// Takes back these files, the journal, and every folder that this run made.
     pub(super) fn take_back(mut self, files: impl IntoIterator<Item = PathBuf>) -> Result<(), OutputError> {
         for file in files {
-            remove_if_there(&self.path(&file))?;
+            self.remove(&file)?;
         }
         let folders = mem::take(&mut self.folders);
         self.finish()?;
@@ -257,14 +288,14 @@ impl Drop for Output {
         let is_gone = match mem::replace(&mut self.basis, Basis::Alone) {
             Basis::Joint(joint) => {
                 let _ = journal.remove();
-                joint.remove_if_nothing_is_done(&self.root).unwrap_or(false)
+                joint.remove_if_nothing_is_done(self.root()).unwrap_or(false)
             }
             Basis::Plan => {
                 let _ = journal.remove();
                 false
             }
             Basis::Alone => {
-                let has_workers = Share::all_in(&self.root).is_ok_and(|journals| !journals.is_empty());
+                let has_workers = Share::all_in(self.dir.root()).is_ok_and(|journals| !journals.is_empty());
                 !has_workers && journal.remove().is_ok()
             }
         };
@@ -272,6 +303,12 @@ impl Drop for Output {
             remove_folders(&self.folders);
         }
     }
+}
+
+/// A time in nanoseconds since 1970.
+pub(super) fn nanoseconds(time: SystemTime) -> u64 {
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether there is a manifest in `out`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::manifest::ManifestError;
+use super::manifest::{MANIFEST_NAME, ManifestError};
 use super::share::Share;
 use crate::dataset::display_path;
 use crate::verify::{FilesError, Problem};
@@ -14,6 +14,34 @@ use crate::verify::{FilesError, Problem};
 /// Why the output folder cannot be used or written.
 #[derive(Debug, Error)]
 pub enum OutputError {
+    /// Its path is empty, as that of a shell variable that is not set.
+    #[error("the path of the folder for the records is empty; name a folder")]
+    NoName,
+    /// Something there is a link, which could lead anywhere.
+    #[error(
+        "{}: is a link; below the folder of the records petrec follows none; put what it leads to in its place, or name another \
+         folder",
+        display_path(.0)
+    )]
+    Link(PathBuf),
+    /// A file there that petrec would replace or remove, and that it did not make.
+    #[error(
+        "{}: petrec did not make this file, and neither replaces nor removes it; move it away, or name another folder",
+        display_path(.0)
+    )]
+    NotOurs(PathBuf),
+    /// Images were changed since they were converted, without another length.
+    #[error(
+        "{}: holds a finished conversion, and of its images {difference} since; start anew with --restart, or, if only the times \
+         changed, give {MANIFEST_NAME} there a new one ('touch')",
+        display_path(out)
+    )]
+    Changed {
+        /// The folder.
+        out: PathBuf,
+        /// How many, and the first.
+        difference: String,
+    },
     /// There is a file where the folder should be.
     #[error("{}: is a file or a link that leads nowhere; name a new or empty folder for the records", display_path(.0))]
     NotAFolder(PathBuf),

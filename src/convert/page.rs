@@ -1,12 +1,15 @@
-//! The page beside the records. It is made when the conversion is finished, so that nobody has the folder locked: its temporary
-//! file is told from those of whoever may begin anew there.
+//! The page beside the records. It is made when the conversion is finished, with a lock of its own on the folder; its temporary
+//! file has a name of its own, too, because not all file systems have locks.
 
 use std::io::{self, Write};
 use std::iter;
 use std::path::Path;
 
+use super::content::{Content, refuse_foreign_reports};
 use super::earlier::sweep;
+use super::output_dir::OutputDir;
 use super::output_error::OutputError;
+use crate::locks::LockMode;
 use crate::whole_file::{WholeFile, is_temporary_of};
 
 /// Name of the page that `petrec report` makes of a conversion, unless it goes elsewhere.
@@ -14,14 +17,33 @@ pub(crate) const PAGE_NAME: &str = "report.html";
 /// Whose its temporary file is.
 const OWNER: &str = "page";
 
-/// Writes the page of the conversion in the folder `out`, whole or not at all.
-pub(crate) fn put_page(out: &Path, html: &str) -> io::Result<()> {
-    let mut file = WholeFile::begin_of(OWNER, &out.join(PAGE_NAME))?;
-    file.write_all(html.as_bytes())?;
-    file.commit()
-}
+/// A folder with a finished conversion, locked for the one who makes its page.
+#[derive(Debug)]
+pub(crate) struct PageDir(OutputDir);
 
-/// Removes what is left of a page whose writer was killed.
-pub(crate) fn sweep_page(out: &Path) -> Result<(), OutputError> {
-    sweep(out, iter::empty::<&Path>(), |name| is_temporary_of(OWNER, name))
+impl PageDir {
+    /// Takes the folder `out`, and removes what is left of a page whose writer was killed; `None` where there is no finished
+    /// conversion.
+    ///
+    /// # Errors
+    /// Others are at work there, or there is a page or a report that petrec did not make.
+    pub(crate) fn open(out: &Path) -> Result<Option<Self>, OutputError> {
+        if Content::of(out)? != Content::Manifest {
+            return Ok(None);
+        }
+        let dir = OutputDir::open(out, LockMode::Alone)?;
+        if Content::of(out)? != Content::Manifest {
+            return Ok(None);
+        }
+        refuse_foreign_reports(out)?;
+        sweep(out, iter::empty::<&Path>(), |name| is_temporary_of(OWNER, name))?;
+        Ok(Some(Self(dir)))
+    }
+
+    /// Writes the page, whole or not at all.
+    pub(crate) fn put(&self, html: &str) -> io::Result<()> {
+        let mut file = WholeFile::begin_of(OWNER, &self.0.root().join(PAGE_NAME))?;
+        file.write_all(html.as_bytes())?;
+        file.commit()
+    }
 }

@@ -123,7 +123,7 @@ pub fn preview(
     let Conversion { worker, plan, head, .. } = Conversion::plan(dataset, weights, &options)?;
     folder::refuse_inside(out, &dataset.root)?;
     let threads = options.threads;
-    let out_holds = Beginning { plan: &plan, head: &head, out, threads }.look(part)?;
+    let out_holds = Beginning { dataset, plan: &plan, head: &head, out, threads }.look(part)?;
     let (engine_name, isa, device) = (engine.name(), engine.isa(), engine.device());
 
     let planned = plan.files.iter().enumerate().filter(|(place, _)| part.has(*place)).map(|(_, file)| file);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::ConvertError;
 use super::earlier::Entries;
-use super::folder::remove_if_there;
 use super::journal::Entry;
 use super::manifest::{IndexFile, Manifest, WrittenFile};
 use super::new_file::NewFile;
@@ -154,8 +153,8 @@ impl<'a> RecordFiles<'a> {
             Some(NewFile { records, index, written, read_back: self.form.read_back.clone() })
         } else {
             // An image that was good once may have left one.
-            remove_if_there(&path)?;
-            remove_if_there(&self.output.path(&planned.index_path()))?;
+            self.output.remove(&planned.path)?;
+            self.output.remove(&planned.index_path())?;
             None
         };
         let entry = Entry {
@@ -164,6 +163,7 @@ impl<'a> RecordFiles<'a> {
             images: self.plan.journaled(planned),
             file: file.as_ref().map(|file| file.written.clone()),
             findings,
+            begun: self.output.begun(),
         };
         self.output.commit(&planned.path, file, entry.clone())?;
         self.done.insert(planned.number, entry);

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use super::fingerprint::pool_name;
 use super::manifest::RecordDescription;
+use super::planned::is_same_time;
 use super::{ConvertError, Options};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{FeatureExtractor, ImageBatch};
 use crate::image::{Files, Loaded, NotLoaded, Reason, Rejection};
 use crate::model::{Network, Preprocess, Weights};
 use crate::report::Finding;
+use crate::store;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Extra, RecordLayout};
 
@@ -74,6 +76,7 @@ impl<'a> Worker<'a> {
         place: usize,
     ) -> Result<Converted<'o>, ConvertError> {
         let file = files.get(place).expect("the order ends here");
+        self.refuse_replaced(file)?;
         let loaded = match files.load(place, file) {
             Ok(loaded) => self.unless_changed(file, loaded),
             Err(NotLoaded::Rejected(Rejection { reason: Reason::Unreachable, detail, .. })) => {
@@ -88,6 +91,19 @@ impl<'a> Worker<'a> {
             Err(rejection) => Err(rejection),
         };
         Ok(Converted { file, finding, record })
+    }
+
+    /// Refuses to go on by a plan with a file that has the planned length and another time of change. It is another photo, or the
+    /// data set is a copy with times of its own: neither may end in a verdict on the photo.
+    fn refuse_replaced(&self, file: &ImageFile) -> Result<(), ConvertError> {
+        if !self.is_of_plan || store::is_url(&file.path) {
+            return Ok(());
+        }
+        let Ok(now) = store::metadata(&file.path) else { return Ok(()) }; // reading it will tell
+        match now.bytes == file.size && !is_same_time(now.modified, file.modified) {
+            true => Err(ConvertError::Replaced { path: file.path.clone() }),
+            false => Ok(()),
+        }
     }
 
     fn unless_changed(&self, file: &ImageFile, loaded: Loaded) -> Result<Loaded, Rejection> {

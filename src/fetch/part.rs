@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5 as Hash};
 
 use super::{FetchError, Md5};
-use crate::locks::is_granted;
+use crate::locks::{IfAbsent, Lock, LockMode, lock_file};
 use crate::paths::folder_of;
 use crate::whole_file::sync_folder;
 
@@ -20,11 +20,10 @@ pub(super) struct Part {
 impl Part {
     /// Opens what an earlier download left, or begins anew.
     pub(super) fn open(path: PathBuf) -> Result<Self, FetchError> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(|source| FetchError::Io { path: path.clone(), source })?;
-        match is_granted(file.try_lock()) {
-            Ok(true) => Ok(Self { file, path }),
-            Ok(false) => Err(FetchError::Busy { path }),
+        // Whoever had it may have given it its final name while we waited: then it is made anew.
+        match lock_file(&path, LockMode::Alone, IfAbsent::Make) {
+            Ok(Lock::Held(file)) => Ok(Self { file, path }),
+            Ok(Lock::Busy | Lock::Absent) => Err(FetchError::Busy { path }),
             Err(source) => Err(FetchError::Io { path, source }),
         }
     }

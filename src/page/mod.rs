@@ -15,13 +15,13 @@ mod photos;
 mod projection;
 mod thumbnail;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 pub use error::PageError;
 
 use crate::convert::Manifest;
-use crate::report::{Report, Verdict};
+use crate::report::{FileReport, Report, Verdict};
 use crate::store;
 use crate::table::{Sample, Table};
 use features::Features;
@@ -40,6 +40,28 @@ pub fn brief(records: u64) -> Sample {
     Sample::AtMost(part.clamp(48, MOST))
 }
 
+/// Which photos of a report may be fetched from object stores, where requests carry the user's credentials. A report that
+/// somebody else wrote can name any object.
+#[derive(Clone, Copy, Debug)]
+pub enum PhotosAt<'a> {
+    /// All: petrec wrote the report just now.
+    Anywhere,
+    /// Those below the folder of the records, and below the data set that was named, if one was.
+    Named(Option<&'a Path>),
+}
+
+impl PhotosAt<'_> {
+    /// Whether the photo may be opened. One on this machine may.
+    fn has(self, file: &FileReport, out: &Path) -> bool {
+        let path = Path::new(file.quarantined.as_ref().unwrap_or(&file.path));
+        match self {
+            _ if !store::is_url(path) => true,
+            Self::Anywhere => true,
+            Self::Named(dataset) => path.starts_with(out) || dataset.is_some_and(|dataset| path.starts_with(dataset)),
+        }
+    }
+}
+
 /// A page, and what it was made from.
 pub struct Page {
     /// The file's content.
@@ -53,7 +75,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the conversion in the folder `out`, of which `report` is the report. After each record file, `watch` is told
+    /// The page of the conversion in the folder `out`, of which `report` is the report, with the photos that may be fetched. After each record file, `watch` is told
     /// how many there are.
     ///
     /// # Errors
@@ -61,6 +83,7 @@ impl Page {
     pub fn of_conversion(
         out: &Path,
         report: &Path,
+        photos_at: PhotosAt<'_>,
         sample: Sample,
         threads: usize,
         watch: &mut dyn FnMut(usize),
@@ -70,7 +93,11 @@ impl Page {
         let report = read_report(report)?;
         let features = Features::of(&table, files_of(&table, &report), threads);
         let shown = files::shown(&report);
-        let photos = Photos::of(&report, shown.iter().copied().chain(features.files()), threads);
+        let wanted: Vec<usize> = shown.iter().copied().chain(features.files()).collect();
+        let (wanted, elsewhere): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|file| photos_at.has(&report.files[*file], out));
+        let elsewhere: BTreeSet<usize> = elsewhere.into_iter().collect();
+        let photos = Photos::of(&report, wanted.into_iter(), threads);
         let main = [
             head::of_conversion(&manifest, &photos),
             files::sections(&photos, Some(&manifest), &shown),
@@ -81,7 +108,7 @@ impl Page {
             html: html::page(&manifest.dataset, &main.concat(), &features.data(&photos)),
             records: Some((table.labels.len(), table.records)),
             thumbnails: photos.thumbnails.len(),
-            gone: photos.thumbnails.gone,
+            gone: photos.thumbnails.gone + elsewhere.len(),
         })
     }
 

@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::list::PaginatedListStore;
 use object_store::path::Path as Key;
 use object_store::{ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use reqwest::redirect::Policy;
+use reqwest::tls::Certificate;
+use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
 
 use super::problem::told;
 use super::scheme;
@@ -77,10 +81,12 @@ fn connect(base: &str) -> object_store::Result<Store> {
     Ok(match scheme(Path::new(base)).unwrap_or_default() {
         "gs" => {
             let builder = GoogleCloudStorageBuilder::from_env().with_client_options(client("GOOGLE_"));
+            let builder = builder.with_http_connector(SameHost);
             paged(builder.with_retry(retry).with_url(base).build()?)
         }
         "az" | "azure" | "abfs" | "abfss" => {
             let builder = MicrosoftAzureBuilder::from_env().with_client_options(client("AZURE_"));
+            let builder = builder.with_http_connector(SameHost);
             paged(builder.with_retry(retry).with_url(base).build()?)
         }
         "http" | "https" => {
@@ -91,9 +97,92 @@ fn connect(base: &str) -> object_store::Result<Store> {
         }
         _ => {
             let builder = AmazonS3Builder::from_env().with_client_options(client("AWS_"));
+            let builder = builder.with_http_connector(SameHost);
             paged(builder.with_retry(retry).with_url(base).build()?)
         }
     })
+}
+
+/// Makes clients that follow a redirect to the same host only. To any other the credentials in the headers would go along, of
+/// which HTTP libraries drop those they know, and not `x-amz-security-token`.
+#[derive(Debug)]
+struct SameHost;
+
+/// Redirects in a row that are followed.
+const MOST_REDIRECTS: usize = 10;
+
+impl HttpConnector for SameHost {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let get = |key: ClientConfigKey| options.get_config_value(&key).filter(|value| !value.is_empty());
+        let is_set = |key| get(key).is_some_and(|value| matches!(&*value, "true" | "1" | "yes" | "on" | "y" | "t"));
+        let time = |key| get(key).and_then(|typed| parse_time(&typed));
+        let redirects = Policy::custom(|attempt| {
+            let origin =
+                |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+            let is_same = attempt.previous().first().is_some_and(|first| origin(first) == origin(attempt.url()));
+            match is_same && attempt.previous().len() <= MOST_REDIRECTS {
+                true => attempt.follow(),
+                false => attempt.stop(),
+            }
+        });
+        let mut builder = ClientBuilder::new()
+            .redirect(redirects)
+            .connect_timeout(time(ClientConfigKey::ConnectTimeout).unwrap_or(CONNECT_TIMEOUT))
+            .read_timeout(time(ClientConfigKey::ReadTimeout).unwrap_or(READ_TIMEOUT))
+            .user_agent(get(ClientConfigKey::UserAgent).unwrap_or_else(|| USER_AGENT.to_owned()))
+            .https_only(!is_set(ClientConfigKey::AllowHttp))
+            .danger_accept_invalid_certs(is_set(ClientConfigKey::AllowInvalidCertificates));
+        if let Some(limit) = time(ClientConfigKey::Timeout) {
+            builder = builder.timeout(limit);
+        }
+        if is_set(ClientConfigKey::NoSystemCertificates) {
+            builder = builder.tls_certs_only([]);
+        }
+        if is_set(ClientConfigKey::Http1Only) {
+            builder = builder.http1_only();
+        }
+        if is_set(ClientConfigKey::Http2Only) {
+            builder = builder.http2_prior_knowledge();
+        }
+        if let Some(url) = get(ClientConfigKey::ProxyUrl) {
+            let excludes = get(ClientConfigKey::ProxyExcludes).and_then(|hosts| NoProxy::from_string(&hosts));
+            builder = builder.proxy(Proxy::all(url).map_err(of_client)?.no_proxy(excludes));
+        }
+        if let Some(pem) = get(ClientConfigKey::ProxyCaCertificate) {
+            let certificate = Certificate::from_pem(pem.as_bytes()).map_err(of_client)?;
+            builder = builder.tls_certs_merge([certificate]);
+        }
+        Ok(HttpClient::new(builder.build().map_err(of_client)?))
+    }
+}
+
+/// A time as the store's client writes and takes it: `1m 30s`, `500ms`, `5 seconds`.
+fn parse_time(typed: &str) -> Option<Duration> {
+    let mut rest = typed.trim();
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !character.is_ascii_digit())?;
+        let (number, behind) = rest.split_at(end);
+        let behind = behind.trim_start();
+        let end = behind.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let milliseconds = match &behind[..end] {
+            "ms" | "msec" | "millis" => 1,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1000,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60_000,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000,
+            _ => return None,
+        };
+        sum = sum.checked_add(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(milliseconds)?))?;
+        rest = behind[end..].trim_start();
+    }
+    Some(sum).filter(|sum| !sum.is_zero())
+}
+
+/// What petrec calls itself.
+const USER_AGENT: &str = concat!("petrec/", env!("CARGO_PKG_VERSION"));
+
+fn of_client(error: reqwest::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "client", source: Box::new(error) }
 }
 
 fn paged<S: ObjectStore + PaginatedListStore>(store: S) -> Store {
@@ -118,6 +207,63 @@ fn client(prefix: &str) -> ClientOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_taken_as_the_environment_has_them() {
+        let seconds = |typed| parse_time(typed).map(|time| time.as_secs_f64());
+
+        assert_eq!(seconds("1m 30s"), Some(90.0));
+        assert_eq!((seconds("500ms"), seconds("5 seconds")), (Some(0.5), Some(5.0)));
+        assert_eq!((seconds("soon"), seconds("5"), seconds("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_redirect_to_another_host_does_not_get_the_session_token() {
+        use std::io::{BufRead, BufReader, Write};
+        use std::net::TcpListener;
+        use std::sync::mpsc::channel;
+
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let [first, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let port = |listener: &TcpListener| listener.local_addr().expect("bound").port();
+        let (at, elsewhere) = (port(&first), port(&other));
+        let (send, reached) = channel();
+        std::thread::spawn(move || {
+            for stream in other.incoming().flatten() {
+                let lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+                let _ = send.send(lines.collect::<Vec<_>>());
+            }
+        });
+        std::thread::spawn(move || {
+            for mut stream in first.incoming().flatten() {
+                let lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+                lines.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+                let answer = format!(
+                    "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:{elsewhere}/secret\r\nContent-Length: 0\r\n\
+                     Connection: close\r\n\r\n"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        let store = AmazonS3Builder::new()
+            .with_endpoint(format!("http://127.0.0.1:{at}"))
+            .with_bucket_name("bucket")
+            .with_region("us-east-1")
+            .with_access_key_id("key")
+            .with_secret_access_key("secret")
+            .with_token("session-token")
+            .with_client_options(ClientOptions::new().with_allow_http(true))
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+            .with_http_connector(SameHost)
+            .build()
+            .expect("a client");
+
+        let runtime = super::super::remote::runtime().expect("threads");
+        let outcome = runtime.block_on(object_store::ObjectStoreExt::get(&store, &Key::from("photo.jpg")));
+
+        assert!(outcome.is_err());
+        assert!(reached.try_recv().is_err(), "another host was asked");
+    }
 
     #[test]
     fn a_url_is_a_bucket_and_a_key() {

@@ -3,7 +3,7 @@
 //! Requests are tried again with growing pauses, the rest of a half-read object, too; and each has an end, whatever the server
 //! does. An object appears whole or not at all, as stores have it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{self, ErrorKind, Read};
@@ -179,17 +179,7 @@ pub(crate) fn list_from(folder: &Path, beginning: &str) -> io::Result<Vec<Item>>
         Some(pages) => {
             let folder = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
             let prefix = Some(folder + beginning).filter(|prefix| !prefix.is_empty());
-            let mut page_token = None;
-            loop {
-                let options =
-                    PaginatedListOptions { delimiter: Some("/".into()), page_token, ..PaginatedListOptions::default() };
-                let page = wait(0, pages.list_paginated(prefix.as_deref(), options))?;
-                add(page.result);
-                page_token = page.page_token;
-                if page_token.is_none() {
-                    break;
-                }
-            }
+            for_each_page(pages.as_ref(), prefix.as_deref(), Some("/"), &mut add)?;
         }
         None => add(wait(0, store.objects.list_with_delimiter(Some(&key)))?),
     }
@@ -200,13 +190,54 @@ pub(crate) fn list_from(folder: &Path, beginning: &str) -> io::Result<Vec<Item>>
 /// All that lies below `folder`, as paths from there on.
 pub(crate) fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (store, key) = locate(folder)?;
-    let mut objects = store.objects.list(Some(&key));
     let mut found = Vec::new();
-    while let Some(object) = wait(0, async { objects.next().await.transpose() })? {
+    let mut add = |object: &ObjectMeta| {
         let parts = object.location.prefix_match(&key).into_iter().flatten();
         found.push(parts.map(|part| part.as_ref().to_owned()).collect());
+    };
+    match &store.pages {
+        Some(pages) => {
+            let prefix = Some(format!("{key}/")).filter(|_| !key.as_ref().is_empty());
+            for_each_page(pages.as_ref(), prefix.as_deref(), None, |page| page.objects.iter().for_each(&mut add))?;
+        }
+        None => {
+            let mut objects = store.objects.list(Some(&key));
+            while let Some(object) = wait(0, async { objects.next().await.transpose() })? {
+                add(&object);
+            }
+        }
     }
     Ok(found)
+}
+
+/// Pages of a listing, one after the other, that may bring nothing new: a server that goes on and on is not waited for.
+const EMPTY_PAGES: usize = 1000;
+
+/// Lists page by page. A listing that comes back to where it was, or that goes on without an object, is an error: it has no end.
+fn for_each_page(
+    pages: &dyn PaginatedListStore,
+    prefix: Option<&str>,
+    delimiter: Option<&'static str>,
+    mut each: impl FnMut(ListResult),
+) -> io::Result<()> {
+    let (mut page_token, mut tokens, mut empty) = (None, HashSet::new(), 0);
+    loop {
+        let options = PaginatedListOptions {
+            delimiter: delimiter.map(Into::into),
+            page_token,
+            ..PaginatedListOptions::default()
+        };
+        let page = wait(0, pages.list_paginated(prefix, options))?;
+        let is_empty = page.result.objects.is_empty() && page.result.common_prefixes.is_empty();
+        empty = if is_empty { empty + 1 } else { 0 };
+        each(page.result);
+        let Some(token) = page.page_token else { return Ok(()) };
+        if empty > EMPTY_PAGES || !tokens.insert(token.clone()) {
+            let words = "the server's list has no end: check the endpoint, or name a smaller part of the bucket";
+            return Err(io::Error::other(words));
+        }
+        page_token = Some(token);
+    }
 }
 
 fn name(key: &Key) -> String {

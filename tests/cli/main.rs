@@ -17,6 +17,7 @@ mod inspect;
 mod log;
 mod machine_faults;
 mod models;
+mod output_folder;
 #[path = "../common/places.rs"]
 mod places;
 mod plans;

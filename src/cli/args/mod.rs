@@ -201,6 +201,9 @@ pub(super) struct Report {
     /// Read every record instead of 2,000, evenly spaced
     #[arg(long)]
     pub(super) all: bool,
+    /// Data set at a URL whose photos are shown: none is fetched from elsewhere, whatever the report in OUT names
+    #[arg(long, value_name = "DATASET", value_parser = place())]
+    pub(super) photos: Option<PathBuf>,
     /// Where the page goes [default: OUT/report.html]
     #[arg(long, value_name = "FILE.html", value_parser = place())]
     pub(super) html: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -13,11 +14,13 @@ use super::done::{Done, FindingId, Findings};
 use super::file::PlanFile;
 use super::header::Header;
 use crate::convert::conclude::write_companions;
+use crate::convert::content::refuse_foreign_files;
 use crate::convert::earlier::{Watching, are_whole, sweep};
 use crate::convert::finalize::{Lacks, finished, refuse_foreign_records};
 use crate::convert::folder::remove_if_there;
 use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile, below};
 use crate::convert::output::{Output, has_manifest};
+use crate::convert::output_dir::OutputDir;
 use crate::convert::{ConvertError, OutputError, REPORT_NAME};
 use crate::report::{FileReport, Report};
 use crate::store;
@@ -26,44 +29,53 @@ use crate::whole_file::{is_temporary, sync_folder};
 /// What was told of no image yet.
 const NOTHING: FindingId = FindingId::MAX;
 
-/// Completes what workers did by the plan in `out`; tells the manifest, and whether it was complete before.
+/// Completes what workers did by the plan in a folder; tells the manifest, and whether it was complete before.
 pub(in crate::convert) fn put_together(
-    out: &Path,
+    dir: Arc<OutputDir>,
     threads: NonZero<usize>,
     watch: &mut Watching<'_>,
 ) -> Result<(Manifest, bool), ConvertError> {
-    let Some(mut plan) = PlanFile::open(out, None)? else { return Ok((finished(out, threads, watch)?, true)) };
-    let mut done = Done::default();
-    let output = Output::by_plan(out, None, &plan.digest, |entry| done.add(entry))?;
-    if let Some(manifest) = concluded_before(&plan, out, threads, watch)? {
+    let out = &dir.root().to_path_buf();
+    refuse_foreign_files(out)?;
+    let Some(mut plan) = PlanFile::open_and_check(Arc::clone(&dir))? else {
+        return Ok((finished(out, threads, watch)?, true));
+    };
+    if let Some(manifest) = concluded_before(&plan, threads, watch)? {
+        let output = Output::by_plan(dir, None, &plan.digest, |_| {})?;
         return Ok((leave(plan, output, manifest)?, false));
     }
+    let mut done = Done::default();
+    let output = Output::by_plan(dir, None, &plan.digest, |entry| done.add(entry))?;
     done.retain_whole(&mut plan, out, threads, watch)?;
     Ok((conclude(plan, output, done)?, false))
 }
 
-/// The manifest, if somebody who died has written it and nothing was lost since; a manifest of something else is removed.
+/// The manifest, if somebody who died has written it and nothing was lost since; one of whose files some were lost is removed.
+///
+/// # Errors
+/// There is the manifest of another conversion. None of ours writes it where a plan is, but for two that share a store at the same
+/// moment; it stays, because it alone knows that conversion's files.
 pub(super) fn concluded_before(
     plan: &PlanFile,
-    out: &Path,
     threads: NonZero<usize>,
     watch: &mut Watching<'_>,
 ) -> Result<Option<Manifest>, ConvertError> {
+    let out = plan.dir.root();
     if !has_manifest(out)? {
         return Ok(None);
     }
-    let ours = Manifest::read(out).ok().filter(|manifest| manifest.plan == plan.header.manifest.plan);
-    let whole = match ours {
-        Some(manifest) if are_whole(&manifest.files, out, threads, watch)? => {
-            let report = out.join(REPORT_NAME);
-            store::is_there(&report).map_err(OutputError::unreachable(&report))?.then_some(manifest)
-        }
-        _ => None,
-    };
-    if whole.is_none() {
-        remove_if_there(&out.join(MANIFEST_NAME))?;
+    let manifest = Manifest::read(out).map_err(OutputError::from)?;
+    if let Some(difference) = manifest.plan.difference(&plan.header.manifest.plan, |counts| counts) {
+        return Err(OutputError::Other { out: out.into(), what: "a finished conversion", difference }.into());
     }
-    Ok(whole)
+    let report = out.join(REPORT_NAME);
+    let is_whole = are_whole(&manifest.files, out, threads, watch)?
+        && store::is_there(&report).map_err(OutputError::unreachable(&report))?;
+    if is_whole {
+        return Ok(Some(manifest));
+    }
+    remove_if_there(&out.join(MANIFEST_NAME))?;
+    Ok(None)
 }
 
 /// Writes what comes after the record files, if all are there, and removes journals and plan.
@@ -100,16 +112,17 @@ pub(super) fn conclude(mut plan: PlanFile, output: Output, done: Done) -> Result
         let images = report.counts.files;
         let files: Vec<_> =
             done.written().flat_map(|file| [file.relative(), file.relative_index()]).flatten().collect();
-        files.iter().try_for_each(|file| remove_if_there(&output.path(file)))?;
+        files.iter().try_for_each(|file| output.remove(file))?;
         leave(plan, output, manifest)?;
         return Err(ConvertError::NothingDecoded { images });
     }
+    let begun = done.begun();
     let Done { files, findings, .. } = done;
     let manifest = Manifest { files: files.into_values().filter_map(|done| done.file).collect(), ..manifest };
     write_companions(output.root(), &manifest)?;
     let listed = Listed { plan: RefCell::new(&mut plan), told: &told, findings: &findings };
     output.write_json(REPORT_NAME, &report.with_files(listed))?;
-    output.write_json(MANIFEST_NAME, &manifest)?;
+    output.write_manifest(&manifest, begun)?;
     leave(plan, output, manifest)
 }
 

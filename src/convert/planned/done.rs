@@ -9,10 +9,12 @@ use std::rc::Rc;
 use tracing::info;
 
 use super::file::PlanFile;
-use crate::convert::ConvertError;
+use crate::convert::changed::changed_since_record;
 use crate::convert::earlier::{Watching, on_all_threads};
 use crate::convert::journal::Entry;
 use crate::convert::manifest::WrittenFile;
+use crate::convert::ConvertError;
+use crate::paths::path_of;
 use crate::report::Finding;
 
 /// A finding, as its place among those that differ.
@@ -47,6 +49,8 @@ pub(super) struct DoneFile {
     pub(super) file: Option<WrittenFile>,
     /// One for each image, in the order of the plan.
     pub(super) findings: Box<[FindingId]>,
+    /// When the run began that wrote it, in nanoseconds since 1970.
+    begun: u64,
 }
 
 /// Those that are done, by their places in the plan.
@@ -63,7 +67,7 @@ impl Done {
     /// Takes an entry of a journal; of two for one file, the later counts, as far as nobody looks at the file.
     pub(super) fn add(&mut self, entry: Entry) {
         let findings = entry.findings.into_iter().map(|finding| self.findings.id_of(finding)).collect();
-        let earlier = self.files.insert(entry.index, DoneFile { file: entry.file, findings });
+        let earlier = self.files.insert(entry.index, DoneFile { file: entry.file, findings, begun: entry.begun });
         self.otherwise.extend(earlier.map(|earlier| (entry.index, earlier)));
     }
 
@@ -97,6 +101,34 @@ impl Done {
             );
         }
         Ok(())
+    }
+
+    /// Leaves those of whose images none was changed since. Asks for images that are there only: where the data set is gone, what is
+    /// done is done.
+    pub(super) fn retain_unchanged(&mut self, plan: &mut PlanFile) -> Result<(), ConvertError> {
+        let folder = plan.header.folder().ok_or_else(|| plan.damaged())?;
+        let mut changed = Vec::new();
+        for (number, done) in &self.files {
+            for image in plan.part(*number)?.images {
+                let path = folder.join(path_of(&image.path).ok_or_else(|| plan.damaged())?);
+                if changed_since_record(&path, image.modified, done.begun) {
+                    changed.push(*number);
+                    break;
+                }
+            }
+        }
+        for number in &changed {
+            self.files.remove(number);
+        }
+        if !changed.is_empty() {
+            info!(files = changed.len(), "images of record files that are there were changed since");
+        }
+        Ok(())
+    }
+
+    /// When the first run began that wrote any of them.
+    pub(super) fn begun(&self) -> u64 {
+        self.files.values().map(|done| done.begun).min().unwrap_or_default()
     }
 
     /// The record files that there are, in the order of the plan.

@@ -4,22 +4,29 @@
 //! are not in the order of the data set, its images once more in that order; an index of 16 bytes for each of these; and a tail
 //! of a fixed length that says where the index is. So every part has its checksums, and what is cut off lacks its tail.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::codec::{Input, PlannedImage, put_bytes, put_images, put_number};
+use super::codec::{Input, LEAST, PlannedImage, put_bytes, put_images, put_number};
 use super::error::PlanFileError;
 use super::header::Header;
 use super::source::Source;
+use crate::convert::changed::named;
+use crate::convert::content::Content;
+use crate::convert::earlier::folders_of;
 use crate::convert::manifest::{RecordDescription, below};
+use crate::convert::output_dir::OutputDir;
 use crate::convert::plan::Plan;
 use crate::convert::worker::portable;
 use crate::convert::{ConvertError, Share};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ImageFile, one_line};
 use crate::engine::Selection;
+use crate::locks::LockMode;
 use crate::model::Architecture;
 use crate::store;
 use crate::tfrecord::Writer;
@@ -28,7 +35,7 @@ use crate::tfrecord::framing::FRAMING_LEN;
 /// Name of the plan in the output folder. Hidden, and no pattern for record files finds it.
 pub const PLAN_NAME: &str = ".petrec-plan";
 /// Version of all of it.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// How a tail begins.
 const MAGIC: u64 = u64::from_le_bytes(*b"petrecPL");
 /// The numbers of a tail.
@@ -42,8 +49,9 @@ const ENTRY_LEN: usize = 16;
 /// Images in a part that tells the data set's order.
 const PER_LISTING: usize = 4096;
 
-/// A plan, open, and locked where it lies in a folder.
+/// A plan, open, in a folder that stays locked as long as this is there; or at a URL.
 pub struct PlanFile {
+    pub(super) dir: Arc<OutputDir>,
     source: Source,
     pub(super) header: Header,
     /// SHA-256 of the header, by which journals know the plan.
@@ -88,32 +96,51 @@ impl PlanFile {
     /// # Errors
     /// It is locked, damaged, cut off, another version's, or cannot be read.
     pub fn open(out: &Path, share: Option<Share>) -> Result<Option<Self>, ConvertError> {
-        if share.is_some() {
-            return Self::open_shared(out);
+        if !store::is_url(out) && Content::of(out)? != Content::Plan {
+            return Ok(None); // no folder is made to say so
         }
-        there(Source::alone(out).and_then(|source| source.map(Self::checked).transpose()))
+        let mode = if share.is_some() { LockMode::Shared } else { LockMode::Alone };
+        let dir = Arc::new(OutputDir::open(out, mode)?);
+        match share {
+            Some(_) => there(Self::find(&dir).and_then(|source| Ok(source.map(|it| Self::read(dir, it)).transpose()?))),
+            None => Self::open_and_check(dir),
+        }
     }
 
-    /// The same for somebody who leaves the folder to others.
-    fn open_shared(out: &Path) -> Result<Option<Self>, ConvertError> {
-        there(Source::shared(out).and_then(|source| Ok(source.map(Self::read).transpose()?)))
+    /// The plan in a folder that is locked, read to its end; `None` where there is none.
+    pub(super) fn open_and_check(dir: Arc<OutputDir>) -> Result<Option<Self>, ConvertError> {
+        there(Self::find(&dir).and_then(|source| source.map(|it| Self::checked(dir, it.copied()?)).transpose()))
     }
 
-    /// The same, read to its end.
-    pub(super) fn open_shared_and_checked(out: &Path) -> Result<Option<Self>, ConvertError> {
-        there(Source::shared(out).and_then(|source| source.map(|source| Self::checked(source.copied()?)).transpose()))
+    fn find(dir: &OutputDir) -> Result<Option<Source>, ConvertError> {
+        Source::of(dir.root())
+    }
+
+    /// The folders below `out` that the plan there puts record files into; none where there is no plan that can be read.
+    pub(in crate::convert) fn folders_in(out: &Path) -> BTreeSet<PathBuf> {
+        let plan = || {
+            let dir = Arc::new(OutputDir::at(out));
+            let mut plan = Self::read(dir, Source::of(out).ok()??).ok()?;
+            let mut folders = BTreeSet::new();
+            for part in 0..plan.files() {
+                folders.extend(folders_of(&plan.part(part).ok()?.path));
+            }
+            Some(folders)
+        };
+        // A store has no folders.
+        if store::is_url(out) { BTreeSet::new() } else { plan().unwrap_or_default() }
     }
 
     /// Whoever needs all of it had better know at once that it is sound.
-    fn checked(source: Source) -> Result<Self, ConvertError> {
-        let mut plan = Self::read(source)?;
+    fn checked(dir: Arc<OutputDir>, source: Source) -> Result<Self, ConvertError> {
+        let mut plan = Self::read(dir, source)?;
         for part in 0..plan.tail.parts {
             plan.images_in(part)?;
         }
         Ok(plan)
     }
 
-    fn read(mut source: Source) -> Result<Self, PlanFileError> {
+    fn read(dir: Arc<OutputDir>, mut source: Source) -> Result<Self, PlanFileError> {
         let path = source.path().to_path_buf();
         let damaged = || PlanFileError::Damaged(path.clone());
         let foreign = || PlanFileError::Foreign(path.clone());
@@ -121,13 +148,24 @@ impl PlanFile {
         let tail = numbers::<TAIL>(&source.record(tail_at, TAIL_LEN)?).ok_or_else(damaged)?;
         let tail = Tail::of(tail, tail_at).map_err(|is_foreign| if is_foreign { foreign() } else { damaged() })?;
 
-        let header = source.record(0, tail.header_len.saturating_add(FRAMING_LEN))?;
+        let header = source.record(0, tail.header_len.checked_add(FRAMING_LEN).ok_or_else(damaged)?)?;
         let digest = crate::hex(&Sha256::digest(&header));
         let header: Header = serde_json::from_slice(&header).map_err(|_| foreign())?;
         if header.manifest.petrec != env!("CARGO_PKG_VERSION") {
             return Err(foreign());
         }
-        Ok(Self { source, header, digest, tail, index: (usize::MAX, Vec::new()) })
+        let (files, images, parts) = (tail.files, tail.images, tail.parts);
+        let is_sound = header.is_sound() && header.manifest.images == images;
+        let mut plan = Self { dir, source, header, digest, tail, index: (usize::MAX, Vec::new()) };
+        // What the index says at three of its places must be what the tail says. No number is believed that takes more bytes than
+        // there are: memory is reserved by it.
+        let all = if parts > files { images.checked_mul(2) } else { Some(images) };
+        let is_counted =
+            [(files, Some(images)), (parts, all)].into_iter().try_fold(true, |sound, (part, images)| {
+                let before = plan.entry(part)?.images_before;
+                Ok::<_, PlanFileError>(sound && images.is_some_and(|images| images as u64 == before))
+            })?;
+        if is_sound && is_counted && plan.entry(0)?.images_before == 0 { Ok(plan) } else { Err(damaged()) }
     }
 
     /// How many record files there are to be.
@@ -211,6 +249,29 @@ impl PlanFile {
         self.sound(Input(&data).images(), count)
     }
 
+    /// The first image that is another one in `dataset`, in words, and how many more; `None` where all are as they were planned.
+    pub(super) fn difference(&mut self, dataset: &Dataset) -> Result<Option<String>, PlanFileError> {
+        let mut now: HashMap<Vec<u8>, &ImageFile> =
+            dataset.images.iter().map(|image| (portable(&image.relative), image)).collect();
+        let mut changes = Vec::new();
+        for part in self.in_order() {
+            for image in self.images_in(part)? {
+                let what = match now.remove(&image.path) {
+                    None => "was removed",
+                    Some(found) if found.size != image.size || !is_same_time(found.modified, image.modified) => {
+                        "was changed"
+                    }
+                    Some(_) => continue,
+                };
+                changes.push((String::from_utf8_lossy(&image.path).into_owned(), what));
+            }
+        }
+        let added = dataset.images.iter().filter(|image| now.contains_key(&portable(&image.relative)));
+        changes.extend(added.map(|image| (image.relative.to_string_lossy().into_owned(), "was added")));
+        let more = changes.len().saturating_sub(1);
+        Ok(changes.first().map(|(first, what)| named(&one_line(first).to_string(), what, more)))
+    }
+
     /// Refuses to go on where the data set's folder is gone.
     pub(super) fn refuse_lost_dataset(&self) -> Result<(), PlanFileError> {
         let folder = self.header.folder().ok_or_else(|| self.damaged())?;
@@ -259,6 +320,15 @@ impl PlanFile {
     }
 }
 
+/// Whether two times of change are one, as far as both systems tell them: some tell seconds, and some parts of microseconds.
+pub(in crate::convert) fn is_same_time(one: Option<u64>, other: Option<u64>) -> bool {
+    const SECOND: u64 = 1_000_000_000;
+    let Some((one, other)) = one.zip(other) else { return true };
+    let is_whole = one.is_multiple_of(SECOND) || other.is_multiple_of(SECOND);
+    let unit = if is_whole { SECOND } else { 1000 };
+    one / unit == other / unit
+}
+
 /// A plan that vanished while it was read was not there, either.
 fn there(plan: Result<Option<PlanFile>, ConvertError>) -> Result<Option<PlanFile>, ConvertError> {
     match plan {
@@ -284,7 +354,9 @@ impl Tail {
             parts: size(parts)?,
             index_at,
         };
-        let is_sound = files <= parts && index_at.checked_add(index_len(parts).ok_or(false)?) == Some(tail_at);
+        let is_sound = files <= parts
+            && index_at.checked_add(index_len(parts).ok_or(false)?) == Some(tail_at)
+            && images <= tail_at / LEAST as u64;
         if is_sound { Ok(tail) } else { Err(false) }
     }
 }
@@ -315,6 +387,7 @@ pub(super) fn write<W: Write>(out: W, header: &Header, plan: &Plan, dataset: &Da
             number,
             label: image.label.unwrap_or_default(),
             size: image.size,
+            modified: image.modified,
             path: portable(&image.relative),
         }
     };

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::{self, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::error::PlanFileError;
 use crate::convert::fingerprint::pool_name;
@@ -42,6 +43,16 @@ pub(super) struct Header {
     has_index: bool,
     weights: Option<Place>,
     pub(super) selection: Selection,
+    /// SHA-256 of the images' times of change, in the order of the data set: by the digest of this, journals know them.
+    times: String,
+}
+
+fn hash_of_times(dataset: &Dataset) -> String {
+    let mut hash = Sha256::new();
+    for image in &dataset.images {
+        hash.update(image.modified.unwrap_or_default().to_le_bytes());
+    }
+    crate::hex(&hash.finalize())
 }
 
 /// A path.
@@ -89,6 +100,7 @@ impl Header {
             has_index: options.index,
             weights: how.weights.as_deref().map(Place::absolute).transpose()?,
             selection: how.selection.clone(),
+            times: hash_of_times(dataset),
         })
     }
 
@@ -129,10 +141,15 @@ impl Header {
         })
     }
 
+    /// Whether its numbers make sense: a header that somebody altered has a checksum that is right.
+    pub(super) fn is_sound(&self) -> bool {
+        let values = self.manifest.record.shape.iter().try_fold(size_of::<f32>(), |all, side| all.checked_mul(*side));
+        values.is_some_and(|bytes| isize::try_from(bytes).is_ok()) && self.manifest.files.is_empty()
+    }
+
     /// What `now` has otherwise, in words; `None` where it has nothing otherwise.
-    pub(super) fn difference(&self, now: &Self) -> Option<String> {
-        let images = || "other images".to_owned();
-        let of_bytes = self.manifest.plan.difference(&now.manifest.plan, images);
+    pub(super) fn difference(&self, now: &Self, images: impl Fn(String) -> String) -> Option<String> {
+        let of_bytes = self.manifest.plan.difference(&now.manifest.plan, &images);
         let told =
             |what: &str, then: String, now: String| (then != now).then(|| format!("{what} was {then} and is {now}"));
         let folder = |header: &Self| match &header.folder {
@@ -144,6 +161,7 @@ impl Header {
             None => "found by name".to_owned(),
         };
         of_bytes
+            .or_else(|| (self.times != now.times).then(|| images("the images' times of change are others".to_owned())))
             .or_else(|| told("the folder", folder(self), folder(now)))
             .or_else(|| told("the weights' file", weights(self), weights(now)))
             .or_else(|| told("the engine", self.engine(), now.engine()))

@@ -46,8 +46,8 @@ impl Lot {
             for image in part.images {
                 let relative = path_of(&image.path).ok_or_else(|| plan.damaged())?;
                 let path = lot.dataset.root.join(&relative);
-                let (label, size) = (Some(image.label), image.size);
-                lot.dataset.images.push(ImageFile { path, relative, label, size, modified: None });
+                let (label, size, modified) = (Some(image.label), image.size, image.modified);
+                lot.dataset.images.push(ImageFile { path, relative, label, size, modified });
             }
             let images = start..lot.dataset.images.len();
             lot.plan.order.extend(images.clone());

@@ -17,29 +17,33 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 pub(super) use conclude::put_together;
 pub use error::PlanFileError;
+pub(super) use file::is_same_time;
 pub use file::{PLAN_NAME, PlanFile};
 pub use header::How;
 pub use run::{Running, convert_planned, finished_before};
+pub(super) use source::refuse_foreign_plan;
 
-use super::content::Content;
+use super::changed::refuse_changed;
+use super::content::{Content, Ours};
 use super::earlier::clear;
-use super::folder::{make_folder, refuse_inside, remove_folders};
-use super::joint::lock_alone;
+use super::folder::refuse_inside;
+use super::head::refuse_other_manifest;
 use super::manifest::{Manifest, RecordDescription};
 use super::output::{Output, leave_finished};
+use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::preview::{PlannedClass, PlannedSplit};
 use super::worker::portable;
 use super::{ConvertError, Draft, Options, Start};
 use crate::dataset::Dataset;
+use crate::locks::LockMode;
 use crate::model::{Architecture, Weights};
 use crate::paths::path_of;
 use crate::store;
@@ -129,7 +133,13 @@ pub fn plan(
     })
 }
 
+/// How often to look again what is there, where that changes meanwhile.
+const LOOKS: u32 = 20;
+
 /// Sees to it that the plan is in `out`, unless the conversion is finished there; tells what was there before.
+///
+/// The folder is locked as a worker's while the plan there is looked at, so that a plan can be made once more while workers follow
+/// it; and alone to put one there, so that nothing else is begun at the same time.
 fn put(
     header: &Header,
     draft: &Draft<'_>,
@@ -138,61 +148,86 @@ fn put(
     start: Start,
 ) -> Result<Content, ConvertError> {
     if start == Start::Anew {
-        let mut output = Output::lock(out)?;
-        clear(&mut output, out)?;
+        let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
+        let mut output = Output::alone(Arc::clone(&dir))?;
+        clear(&mut output, |_| write(&dir, header, draft, dataset).map(|_| ()))?;
         output.finish()?;
+        return Ok(Content::Nothing);
     }
-    let path = out.join(PLAN_NAME);
-    let write = |publish: fn(SyncedFile) -> io::Result<()>| {
-        let synced = WholeFile::begin(&path).and_then(|file| file::write(file, header, &draft.plan, dataset)?.sync());
-        synced.and_then(publish).map_err(OutputError::write(&path))
-    };
-    let refuse = |what: &'static str, difference: Option<String>| match difference {
-        Some(difference) => Err(OutputError::Other { out: out.into(), what, difference }),
-        None => Ok(()),
-    };
-    let mut held = None;
-    loop {
+    for _ in 0..LOOKS {
+        let dir = Arc::new(OutputDir::open(out, LockMode::Shared)?);
         match Content::of(out)? {
-            Content::Nothing => {
-                let mut folders = Vec::new();
-                make_folder(out, &mut folders)?;
-                write(SyncedFile::publish_new).inspect_err(|_| remove_folders(&folders))?;
-                // Once more around: whoever was faster may have planned something else.
-                held = Some(Content::Nothing);
-            }
-            Content::Plan => {
-                match PlanFile::open_shared_and_checked(out) {
-                    Ok(Some(plan)) => {
-                        refuse("a plan", plan.header.difference(header))?;
-                        return Ok(held.unwrap_or(Content::Plan));
-                    }
-                    Ok(None) => {} // finalized at this moment
-                    Err(ConvertError::PlanFile(PlanFileError::Damaged(_))) => {
-                        let _nobody_follows_it = lock_alone(out, PLAN_NAME)?;
-                        write(SyncedFile::publish)?;
-                    }
-                    Err(error) => return Err(error),
+            Content::Plan => match PlanFile::open_and_check(Arc::clone(&dir)) {
+                Ok(Some(mut plan)) => {
+                    let named = plan.difference(dataset)?;
+                    let images =
+                        |counts: String| named.clone().map_or(counts.clone(), |named| format!("{counts}: {named}"));
+                    refuse(out, "a plan", plan.header.difference(header, images))?;
+                    return Ok(Content::Plan);
                 }
-            }
+                Ok(None) => {} // finalized at this moment
+                Err(ConvertError::PlanFile(PlanFileError::Damaged(_))) => {
+                    drop(dir);
+                    let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
+                    refuse_foreign_plan(out)?;
+                    if Content::of(out)? == Content::Plan {
+                        write(&dir, header, draft, dataset)?;
+                        return Ok(Content::Plan);
+                    }
+                }
+                Err(error) => return Err(error),
+            },
             Content::Manifest => {
                 let then = Manifest::read(out).map_err(OutputError::from)?;
-                refuse(
-                    "a finished conversion",
-                    then.plan.difference(&header.manifest.plan, || "other images".to_owned()),
-                )?;
+                refuse_other_manifest(&then, &header.manifest.plan, out, dataset)?;
+                refuse_changed(out, dataset)?;
                 leave_finished(out)?;
                 return Ok(Content::Manifest);
             }
-            Content::Journal => {
-                let mut output = Output::lock(out)?;
-                if output.earlier()?.is_some() {
-                    return Err(PlanFileError::Unplanned(out.into()).into());
+            Content::Nothing | Content::Journal => {
+                drop(dir);
+                let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
+                match Content::of(out)? {
+                    Content::Nothing => return write(&dir, header, draft, dataset),
+                    Content::Journal => {
+                        let mut output = Output::alone(Arc::clone(&dir))?;
+                        if output.earlier()?.is_some() {
+                            return Err(PlanFileError::Unplanned(out.into()).into());
+                        }
+                        // Of a run that was killed before it had done anything.
+                        Content::refuse_strangers(out, &Ours::default())?;
+                        output.finish()?;
+                    }
+                    // Somebody was faster.
+                    Content::Plan | Content::Manifest => {}
                 }
-                // Of a run that was killed before it had done anything.
-                Content::refuse_strangers(out, &BTreeSet::new())?;
-                output.finish()?;
             }
         }
     }
+    Err(OutputError::InUse(out.into()).into())
+}
+
+fn refuse(out: &Path, what: &'static str, difference: Option<String>) -> Result<(), OutputError> {
+    match difference {
+        Some(difference) => Err(OutputError::Other { out: out.into(), what, difference }),
+        None => Ok(()),
+    }
+}
+
+/// Writes the plan into a folder that this process has alone; in a store, unless another process is faster, whose plan must be the
+/// same.
+fn write(dir: &Arc<OutputDir>, header: &Header, draft: &Draft<'_>, dataset: &Dataset) -> Result<Content, ConvertError> {
+    let out = dir.root();
+    let path = out.join(PLAN_NAME);
+    let publish = if store::is_url(out) { SyncedFile::publish_new } else { SyncedFile::publish };
+    let synced = WholeFile::begin(&path).and_then(|file| file::write(file, header, &draft.plan, dataset)?.sync());
+    synced.and_then(publish).map_err(OutputError::write(&path))?;
+    if store::is_url(out)
+        && let Some(mut plan) = PlanFile::open_and_check(Arc::clone(dir))?
+    {
+        let named = plan.difference(dataset)?;
+        let images = |counts: String| named.clone().unwrap_or(counts);
+        refuse(out, "a plan", plan.header.difference(header, images))?;
+    }
+    Ok(Content::Nothing)
 }

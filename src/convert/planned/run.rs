@@ -12,17 +12,19 @@ use super::error::PlanFileError;
 use super::file::PlanFile;
 use super::lot::Lot;
 use crate::convert::conclude::write_companions;
-use crate::convert::content::Content;
+use crate::convert::content::{Content, refuse_foreign_files};
 use crate::convert::earlier::{Entries, Watching, are_whole, sweep};
 use crate::convert::manifest::{Manifest, WrittenFile};
 use crate::convert::options::go_on;
 use crate::convert::output::{Output, has_manifest, leave_finished};
+use crate::convert::output_dir::OutputDir;
 use crate::convert::record_files::{Form, RecordFiles};
 use crate::convert::share::Share;
 use crate::convert::summary::{Summary, Totals};
 use crate::convert::worker::Worker;
 use crate::convert::{ConvertError, Options, OutputError, REPORT_NAME, Watch, convert_images};
 use crate::engine::FeatureExtractor;
+use crate::locks::LockMode;
 use crate::model::Weights;
 use crate::whole_file::is_temporary_of;
 
@@ -76,24 +78,28 @@ fn follow(
 
     if share.is_some() && has_manifest(out)? {
         // Finished but for the plan, which finalize removes; or something was lost since, and is made again.
-        match finished(out, running, &mut |_| go_on(watch)) {
+        match finished_in(out, running, &mut |_| go_on(watch)) {
             Err(ConvertError::Output(OutputError::NeedsRepair(_))) => {}
             finished => return finished,
         }
     }
     let mut done = Done::default();
-    let mut output = Output::by_plan(out, share, &plan.digest, |entry| {
+    let dir = Arc::clone(&plan.dir);
+    if share.is_none() {
+        refuse_foreign_files(out)?;
+        if let Some(manifest) = concluded_before(&plan, threads, &mut |_| go_on(watch))? {
+            let output = Output::by_plan(Arc::clone(&dir), None, &plan.digest, |_| {})?;
+            leave(plan, output, manifest)?;
+            return finished_in(out, running, &mut |_| go_on(watch));
+        }
+    }
+    let mut output = Output::by_plan(dir, share, &plan.digest, |entry| {
         if has(share, entry.index) {
             done.add(entry);
         }
     })?;
-    if share.is_none()
-        && let Some(manifest) = concluded_before(&plan, out, threads, &mut |_| go_on(watch))?
-    {
-        leave(plan, output, manifest)?;
-        return finished(out, running, &mut |_| go_on(watch));
-    }
     done.retain_whole(&mut plan, out, threads, &mut |_| go_on(watch))?;
+    done.retain_unchanged(&mut plan)?;
     let (mut planned, mut images) = (0, 0);
     for file in (0..plan.files()).filter(|file| has(share, *file)) {
         planned += 1;
@@ -182,6 +188,16 @@ pub fn finished_before(out: &Path, running: Running) -> Result<Summary, ConvertE
 
 /// Does what [`finished_before`] does; `watch` decides after each record file whether to go on.
 fn finished(out: &Path, running: Running, watch: &mut Watching<'_>) -> Result<Summary, ConvertError> {
+    if Content::of(out)? == Content::Nothing {
+        return Err(PlanFileError::Missing(out.into()).into()); // no folder is made to say so
+    }
+    let mode = if running.share.is_some() { LockMode::Shared } else { LockMode::Alone };
+    let _locked = OutputDir::open(out, mode)?;
+    finished_in(out, running, watch)
+}
+
+/// The same in a folder that is locked.
+fn finished_in(out: &Path, running: Running, watch: &mut Watching<'_>) -> Result<Summary, ConvertError> {
     let start = Instant::now();
     let manifest = match Content::of(out)? {
         Content::Nothing => return Err(PlanFileError::Missing(out.into()).into()),

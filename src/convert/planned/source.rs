@@ -1,4 +1,4 @@
-//! Where a plan lies and how it is read: in a folder, locked, or in an object store.
+//! Where a plan lies and how it is read: in a folder, which is locked, or in an object store.
 
 use std::env;
 use std::fs::File;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::PlanFileError;
 use super::file::PLAN_NAME;
-use crate::convert::joint::{lock_alone, lock_shared};
 use crate::convert::{ConvertError, OutputError};
+use crate::locks::is_plain;
 use crate::store;
 use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
 
@@ -20,7 +20,7 @@ pub(super) struct Source {
 }
 
 enum Bytes {
-    /// Of a folder's, which is locked, or of a store's, copied.
+    /// Of a folder's, or of a store's, copied.
     Here(File),
     /// Of a store's, where they are. Nothing keeps others from removing them.
     There(Window),
@@ -33,29 +33,24 @@ struct Window {
     bytes: Vec<u8>,
 }
 
+/// How the JSON of a header begins.
+const FIRST_KEY: &[u8] = br#"{"manifest":"#;
+
 /// Bytes that are asked for at once where those wanted lie close together, and how close that is.
 const AHEAD: usize = 1 << 20;
 
 impl Source {
-    /// The plan in `out` for one of several, who wants to read parts of it; `None` where there is none.
-    pub(super) fn shared(out: &Path) -> Result<Option<Self>, ConvertError> {
+    /// The plan in `out`, for one who wants to read parts of it; `None` where there is none.
+    pub(super) fn of(out: &Path) -> Result<Option<Self>, ConvertError> {
+        let path = out.join(PLAN_NAME);
         if store::is_url(out) {
-            let path = out.join(PLAN_NAME);
             return match store::head(&path) {
                 Ok(object) => Ok(Some(Self { path, bytes: Bytes::There(Window::default()), length: object.bytes })),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(PlanFileError::unreadable(&path)(error).into()),
             };
         }
-        lock_shared(out, PLAN_NAME)?.map(|file| Self::here(out, file)).transpose()
-    }
-
-    /// The same for one who wants the folder for himself, and to read all of it.
-    pub(super) fn alone(out: &Path) -> Result<Option<Self>, ConvertError> {
-        if store::is_url(out) {
-            return Self::shared(out)?.map(Self::copied).transpose();
-        }
-        lock_alone(out, PLAN_NAME)?.map(|file| Self::here(out, file)).transpose()
+        open_for_reading(&path)?.map(|file| Self::here(out, file)).transpose()
     }
 
     fn here(out: &Path, file: File) -> Result<Self, ConvertError> {
@@ -124,6 +119,40 @@ impl Source {
                 Ok(bytes)
             }
         }
+    }
+}
+
+/// Opens the plan in a folder; `None` where there is none.
+fn open_for_reading(path: &Path) -> Result<Option<File>, PlanFileError> {
+    let open = || match is_plain(path)? {
+        true => File::open(path).map(Some),
+        false => Ok(None),
+    };
+    open().map_err(PlanFileError::unreadable(path))
+}
+
+/// Refuses a file in the place of the plan in `out` that is none of petrec's, of whatever version, before it is replaced or
+/// removed. A few bytes that are damaged are no sign of another file.
+pub(in crate::convert) fn refuse_foreign_plan(out: &Path) -> Result<(), OutputError> {
+    let path = out.join(PLAN_NAME);
+    if store::is_url(out) || !is_plain(&path).map_err(OutputError::read(&path))? {
+        return Ok(());
+    }
+    let mut beginning = Vec::new();
+    let file = File::open(&path);
+    let read = file.and_then(|file| file.take((HEADER_LEN + FIRST_KEY.len()) as u64).read_to_end(&mut beginning));
+    read.map_err(OutputError::read(&path))?;
+    // The length of a header has less than four digits of 256, and comes before its JSON.
+    let is_length = beginning.iter().take(8).skip(4).all(|byte| *byte == 0);
+    let has_key = || beginning.get(HEADER_LEN..).is_some_and(|key| key == FIRST_KEY);
+    let is_cut = || beginning.len() < HEADER_LEN;
+    let has_sum = || {
+        let length = beginning.first_chunk().map(|length| u64::from_le_bytes(*length));
+        length.is_some_and(|length| beginning.starts_with(&framing::header(length)))
+    };
+    match is_length && is_cut() || has_sum() || has_key() {
+        true => Ok(()),
+        false => Err(OutputError::NotOurs(path)),
     }
 }
 

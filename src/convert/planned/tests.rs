@@ -4,6 +4,8 @@ use std::fs;
 use std::num::NonZero;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::codec::PlannedImage;
 use super::file::write;
 use super::header::{Header, How};
@@ -14,7 +16,7 @@ use crate::dataset::{Dataset, ImageFile};
 use crate::engine::Pool;
 use crate::image::Accept;
 use crate::model::Weights;
-use crate::tfrecord::Compression;
+use crate::tfrecord::{Compression, Reader, Writer};
 
 fn dataset(images: usize) -> Dataset {
     let image = |number: usize| {
@@ -25,7 +27,7 @@ fn dataset(images: usize) -> Dataset {
             relative: relative.into(),
             label: Some(number * 2 / images),
             size: number as u64 * 1000,
-            modified: None,
+            modified: (number % 7 > 0).then_some(1_700_000_000_000_000_000 + number as u64 * 977),
         }
     };
     let classes = vec!["Cat".to_owned(), "Dog".to_owned()];
@@ -65,7 +67,7 @@ fn planned(dataset: &Dataset, options: &Options, out: &Path) -> Told {
     let image = |number: &usize| {
         let image = &dataset.images[*number];
         let (label, path) = (image.label.expect("a label"), portable(&image.relative));
-        PlannedImage { number: *number, label, size: image.size, path }
+        PlannedImage { number: *number, label, size: image.size, modified: image.modified, path }
     };
     let splits: Vec<_> = draft.manifest.splits().collect();
     let files = draft.plan.files.iter().map(|file| {
@@ -76,7 +78,7 @@ fn planned(dataset: &Dataset, options: &Options, out: &Path) -> Told {
 }
 
 fn open(out: &Path) -> Result<PlanFile, ConvertError> {
-    Ok(PlanFile::open_shared_and_checked(out)?.expect("there is one"))
+    Ok(PlanFile::open(out, None)?.expect("there is one"))
 }
 
 #[test]
@@ -122,4 +124,81 @@ fn a_plan_that_was_cut_or_altered_anywhere_is_refused() {
     }
     assert!(is_refused(&[&whole[..], &[0]].concat()));
     assert!(!is_refused(&whole));
+}
+
+/// Every number that a JSON value holds gets every one of `values`, one at a time.
+fn with_other_numbers(json: &Value, values: &[u64], each: &mut impl FnMut(Value)) {
+    fn paths(json: &Value, at: &str, found: &mut Vec<String>) {
+        match json {
+            Value::Number(_) => found.push(at.to_owned()),
+            Value::Array(list) => {
+                list.iter().enumerate().for_each(|(place, value)| paths(value, &format!("{at}/{place}"), found));
+            }
+            Value::Object(map) => map.iter().for_each(|(key, value)| paths(value, &format!("{at}/{key}"), found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    paths(json, "", &mut found);
+    assert!(found.len() > 5, "{found:?}");
+    for path in found {
+        for value in values {
+            let mut altered = json.clone();
+            *altered.pointer_mut(&path).expect("it was found") = (*value).into();
+            each(altered);
+        }
+    }
+}
+
+/// The same for each number of eight bytes.
+fn with_other_words(bytes: &[u8], values: &[u64], each: &mut impl FnMut(Vec<u8>)) {
+    for place in (0..bytes.len()).step_by(8) {
+        for value in values {
+            let mut altered = bytes.to_vec();
+            altered[place..][..8].copy_from_slice(&value.to_le_bytes());
+            each(altered);
+        }
+    }
+}
+
+#[test]
+fn no_number_of_an_altered_plan_is_believed_that_takes_more_bytes_than_there_are() {
+    let out = tempfile::tempdir().expect("a folder");
+    let path = out.path().join(PLAN_NAME);
+    let huge: Vec<u64> = [20, 31, 32, 33, 40, 62, 63].map(|bit| 1 << bit).into_iter().chain([u64::MAX, 21]).collect();
+    let divided = options(
+        Layout::ShardCount(NonZero::new(3).expect("not 0")),
+        Order::Shuffled { seed: 3 },
+        Some("train=0.7,test=0.3"),
+    );
+    for options in [divided, options(Layout::PerImage, Order::Sorted, None)] {
+        planned(&dataset(20), &options, out.path());
+        let whole = fs::read(&path).expect("readable");
+        let records: Vec<Vec<u8>> = Reader::new(&whole[..]).map(|record| record.expect("whole")).collect();
+        let mut altered = Vec::new();
+        let [tail, index] = [1, 2].map(|behind| records.len() - behind);
+        for place in [tail, index] {
+            with_other_words(&records[place], &huge, &mut |record| altered.push((place, record)));
+        }
+        let header: Value = serde_json::from_slice(&records[0]).expect("JSON");
+        with_other_numbers(&header, &huge, &mut |header| {
+            altered.push((0, serde_json::to_vec(&header).expect("JSON")));
+        });
+        let mut refused = 0;
+        for (place, record) in &altered {
+            let mut writer = Writer::new(Vec::new());
+            for (number, original) in records.iter().enumerate() {
+                writer.write(if number == *place { record } else { original }).expect("a Vec takes everything");
+            }
+            fs::write(&path, writer.finish().expect("a Vec takes everything")).expect("written");
+
+            match open(out.path()) {
+                // A number that decides about no memory, such as a seed.
+                Ok(plan) => assert_eq!((plan.images(), *place), (20, 0)),
+                Err(ConvertError::PlanFile(PlanFileError::Damaged(_) | PlanFileError::Foreign(_))) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(refused > 200, "{refused} of {}", altered.len());
+    }
 }

@@ -1,0 +1,95 @@
+//! Whether images were changed since they were converted.
+//!
+//! Name and length are in the fingerprint, and the time of change of the content (`mtime`) in a journal. Neither shows a photo
+//! that was replaced by another one of its length with the time of the first (`touch -r`). The system's own time of change
+//! (`ctime`) does: nobody can set it. It is also another one wherever a data set is copied to, so it is never compared with what
+//! it was, but with when the record was made: a photo that was changed later is not what is in the record. A journal says when
+//! for each record file; of a finished conversion the manifest's own time of change says so. Whoever copied or moved the data set
+//! says that the photos are the same by giving the manifest a new time.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::journal::Entry;
+use super::manifest::MANIFEST_NAME;
+use super::output::nanoseconds;
+use super::output_error::OutputError;
+use crate::dataset::{Dataset, display_path};
+use crate::number::counted;
+use crate::store;
+
+/// When the image at `path` was changed last, in nanoseconds since 1970; `None` where nobody tells. `listed` is what its listing
+/// said.
+fn changed_at(path: &Path, listed: Option<u64>) -> Option<u64> {
+    if store::is_url(path) {
+        return listed; // of an object it is the time when it was written
+    }
+    // That of a link, too: it may lead elsewhere since.
+    let times = [fs::symlink_metadata(path), fs::metadata(path)].into_iter().flatten();
+    times.filter_map(|metadata| time_of(&metadata)).max()
+}
+
+/// The later of the two times of change.
+#[cfg(unix)]
+fn time_of(metadata: &fs::Metadata) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let changed = metadata.ctime().checked_mul(1_000_000_000)?.checked_add(metadata.ctime_nsec())?;
+    u64::try_from(changed).ok().max(store::Metadata::of_file(metadata).modified)
+}
+
+/// Elsewhere a system tells the time of change of the content only, and when the file was made: a copy is made new.
+#[cfg(not(unix))]
+fn time_of(metadata: &fs::Metadata) -> Option<u64> {
+    metadata.created().ok().map(nanoseconds).max(store::Metadata::of_file(metadata).modified)
+}
+
+/// Whether the image at `path` was changed after `time`. One that lies in the future is a clock that goes wrong and says nothing.
+fn is_changed(path: &Path, listed: Option<u64>, time: u64, now: u64) -> bool {
+    changed_at(path, listed).is_some_and(|changed| changed > time && changed <= now)
+}
+
+/// Whether the image at `path` was changed since the run began that wrote its record.
+pub(super) fn changed_since_record(path: &Path, listed: Option<u64>, begun: u64) -> bool {
+    is_changed(path, listed, begun, nanoseconds(SystemTime::now()))
+}
+
+/// Whether an image of a record file was changed since the run began that wrote it.
+pub(super) fn changed_in_entry(dataset: &Dataset, entry: &Entry) -> bool {
+    let mut images = entry.images.iter().filter_map(|image| dataset.images.get(*image));
+    images.any(|image| changed_since_record(&image.path, image.modified, entry.begun))
+}
+
+/// Until when the finished conversion in `out` knows its images.
+pub(super) fn manifest_time(out: &Path) -> Option<u64> {
+    let path = out.join(MANIFEST_NAME);
+    match store::is_url(&path) {
+        true => store::head(&path).ok()?.modified,
+        false => store::metadata(&path).ok()?.modified,
+    }
+}
+
+/// Refuses images that were changed since the conversion in `out` was finished.
+pub(super) fn refuse_changed(out: &Path, dataset: &Dataset) -> Result<(), OutputError> {
+    let Some(time) = manifest_time(out) else { return Ok(()) };
+    match changed_since(dataset, time) {
+        Some(difference) => Err(OutputError::Changed { out: out.into(), difference }),
+        None => Ok(()),
+    }
+}
+
+/// How many images were changed since that time, and the first of them: `Cat/1.jpg was changed (and 3 more images)`.
+pub(super) fn changed_since(dataset: &Dataset, time: u64) -> Option<String> {
+    let now = nanoseconds(SystemTime::now());
+    let mut changed = dataset.images.iter().filter(|image| is_changed(&image.path, image.modified, time, now));
+    let first = changed.next()?;
+    Some(named(&display_path(&first.relative).to_string(), "was changed", changed.count()))
+}
+
+/// One image by name, and how many more there are.
+pub(super) fn named(first: &str, what: &str, more: usize) -> String {
+    match more {
+        0 => format!("{first} {what}"),
+        more => format!("{first} {what} (and {} more)", counted(more, "image")),
+    }
+}
