@@ -14,8 +14,9 @@ use std::path::{Component, Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::content::Content;
+use super::content::{Content, names_from};
 use super::folder::{make_folder, remove_folders};
+use super::journal::JOURNAL_NAME;
 use super::output_error::OutputError;
 use crate::crash_point::crash_point;
 use crate::locks::{IfAbsent, Lock, LockMode, is_granted, is_named, lock_file};
@@ -38,6 +39,8 @@ pub(super) struct OutputDir {
     root: PathBuf,
     /// `None` at a URL, and where the folder can only be read.
     lock: Option<(File, LockMode)>,
+    /// Whether a process that was killed left the lock's file.
+    was_left: bool,
     /// The folders that were made for it.
     made: Vec<PathBuf>,
 }
@@ -92,13 +95,14 @@ impl OutputDir {
 
     /// The folder `root` for one who only looks, while somebody else has it locked.
     pub(super) fn at(root: &Path) -> Self {
-        Self { root: root.into(), lock: None, made: Vec::new() }
+        Self { root: root.into(), lock: None, was_left: false, made: Vec::new() }
     }
 
     /// `Absent` where another process removed the folder at this moment.
     fn try_lock(&mut self, mode: LockMode) -> Result<Lock, OutputError> {
         make_folder(&self.root, &mut self.made)?;
         crash_point();
+        self.was_left = self.lock_path().is_file();
         match lock_file(&self.lock_path(), mode, IfAbsent::Make) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lock::Absent),
             outcome => outcome.map_err(OutputError::write(&self.lock_path())),
@@ -141,7 +145,9 @@ impl Drop for OutputDir {
                 LockMode::Alone => true,
                 LockMode::Shared => file.unlock().is_ok() && is_granted(file.try_lock()).unwrap_or(false),
             };
-            if is_alone && is_named(&self.lock_path(), &file).unwrap_or(false) {
+            // Beside an unfinished conversion it stays where it was found: who is refused there changes nothing.
+            let stays = self.was_left && has_journal(&self.root);
+            if is_alone && !stays && is_named(&self.lock_path(), &file).unwrap_or(false) {
                 crash_point();
                 let _ = fs::remove_file(self.lock_path()); // one that stays is in nobody's way
             }
@@ -149,6 +155,11 @@ impl Drop for OutputDir {
         // Those that are not empty stay.
         remove_folders(&self.made);
     }
+}
+
+/// Whether a conversion is under way in `out`.
+fn has_journal(out: &Path) -> bool {
+    names_from(out, JOURNAL_NAME).is_ok_and(|names| !names.is_empty())
 }
 
 /// A lock that holds something is another's file.
