@@ -76,7 +76,7 @@ impl Listing {
             match metadata {
                 Ok(metadata) => listing.add(name, is_link, &metadata),
                 Err(error) if is_link && machine::is_of_file(&error) => {
-                    listing.files.push(File { name, size: None, modified: None })
+                    listing.files.push(File { name, size: None, modified: None });
                 }
                 // Deleted since the folder was opened: as if it had never been there.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
