@@ -224,7 +224,7 @@ fn features_that_are_not_finite_are_not_written() {
     let huge =
         |tensor: &Tensor| Tensor::new(tensor.shape.clone(), tensor.values.iter().map(|value| value * 1e30).collect());
     let network = good.network();
-    let tensors = network.convolutions().into_iter().flat_map(|conv| {
+    let tensors = network.convolutions().flat_map(|conv| {
         let (weight, bias) = good.of(conv);
         [(conv.weight_name(), huge(weight)), (conv.bias_name(), huge(bias))]
     });
