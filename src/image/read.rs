@@ -78,7 +78,7 @@ impl Patience {
                 Some(Some(folder)) => {
                     format!("the folder {} is gone, or is not the one that was listed", folder.display())
                 }
-                None => error.to_string(),
+                None => format!("reading failed: {error}"),
             };
             match pauses.next().filter(|_| !self.0.load(Ordering::Relaxed)) {
                 Some(pause) => {

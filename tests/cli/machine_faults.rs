@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use petrec::model::{Architecture, seeded};
+use petrec::model::{Architecture, Tensor, Weights, seeded};
 use tempfile::TempDir;
 
 use super::{Run, convert_photos, data_set, json, names, petrec, program, temporary};
@@ -218,12 +218,18 @@ fn a_photo_that_is_swapped_in_mid_run_stops_it() {
 #[test]
 fn features_that_are_not_finite_are_not_written() {
     let (data, out, weights) = (data_set(&[("A/1.jpg", PHOTO)]), temporary(), temporary());
-    let file = weights.path().join("damaged.safetensors");
-    let mut bytes = seeded(Architecture::EfficientNetB0).to_bytes().expect("weights");
-    let end = bytes.len() - size_of::<f32>();
-    bytes.truncate(end);
-    bytes.extend(f32::NAN.to_le_bytes());
-    fs::write(&file, bytes).expect("written");
+    let file = weights.path().join("huge.safetensors");
+    // Each value is finite, and what the network makes of them is not.
+    let good = seeded(Architecture::EfficientNetB0);
+    let huge =
+        |tensor: &Tensor| Tensor::new(tensor.shape.clone(), tensor.values.iter().map(|value| value * 1e30).collect());
+    let network = good.network();
+    let tensors = network.convolutions().flat_map(|conv| {
+        let (weight, bias) = good.of(conv);
+        [(conv.weight_name(), huge(weight)), (conv.bias_name(), huge(bias))]
+    });
+    let tensors = tensors.collect();
+    Weights::new(good.metadata().clone(), tensors).and_then(|weights| weights.save(&file)).expect("written");
     let args = ["convert", "--quiet", "--weights"].map(OsStr::new);
 
     let run = petrec(args.into_iter().chain([file.as_os_str(), data.path().as_os_str(), out.path().as_os_str()]));
