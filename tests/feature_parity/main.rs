@@ -6,6 +6,8 @@
 mod places;
 #[path = "../common/shared.rs"]
 mod shared;
+#[path = "../common/sight.rs"]
+mod sight;
 
 use std::convert::Infallible;
 use std::fs;
@@ -96,6 +98,7 @@ fn check_photos(weights: &Weights, fixture: &str, tolerance: &Tolerance) {
     let paths: Vec<_> = names.iter().map(|name| repository("examples/photos").join(name)).collect();
 
     assert_eq!(truth.shape, [names.len(), FEATURE.div_ceil(STEP)]);
+    sight::assert_looks(fixture, &truth);
     for &engine in ENGINES {
         let features = features(engine, weights, &paths);
 
@@ -134,6 +137,28 @@ fn built_in_lite0_agrees_with_onnxruntime_on_the_example_photos() {
     let weights = Weights::built_in_lite0().expect("the built-in weights are whole");
 
     check_photos(&weights, "lite0_onnxruntime.npy", &ONNXRUNTIME);
+}
+
+#[test]
+fn a_missing_stem_and_another_photo_are_far_from_the_reference() {
+    let weights = Weights::built_in_lite0().expect("the built-in weights are whole");
+    let truth = Npy::read(&repository("tests/fixtures/lite0_onnxruntime.npy")).expect("a reference");
+    let names = photos();
+    let path = repository("examples/photos").join(&names[0]);
+    let sampled = |weights: &Weights| -> Vec<f64> {
+        let features = features(ENGINES[0], weights, std::slice::from_ref(&path)).remove(0);
+        features.into_iter().step_by(STEP).collect()
+    };
+    let norm = |values: Vec<f64>| values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let distance =
+        |ours: &[f64], truth: &[f64]| norm(ours.iter().zip(truth).map(|(a, b)| a - b).collect()) / norm(truth.to_vec());
+
+    let (whole, blind) = (sampled(&weights), sampled(&sight::without_stem(&weights)));
+
+    assert!(distance(&whole, row(&truth, 0)) < ONNXRUNTIME.rel_l2);
+    assert!(distance(&blind, row(&truth, 0)) > sight::LEAST);
+    let farthest = (1..names.len()).map(|other| distance(&whole, row(&truth, other))).fold(0.0, f64::max);
+    assert!(farthest > sight::LEAST, "{farthest}");
 }
 
 #[test]

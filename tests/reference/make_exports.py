@@ -2,7 +2,8 @@
 
 Nothing here is committed, the files are 16 MB each; CI makes them anew and runs `tests/import_exports` on the folder:
 
-    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5 and .keras
+    python make_exports.py keras OUT       tf2onnx in both layouts and four operator sets, Keras' kinds of .h5 and .keras, and
+                                           a network in PyTorch's layout that needs no PyTorch, written by `handmade.py`
     python make_exports.py torch OUT       then: state dicts and ONNX files of torchvision's, timm's and Hugging Face's
                                            networks, written by `torch_exports.py`
     PETREC_EXPORTS=OUT cargo test --release --test import_exports
@@ -59,6 +60,23 @@ def onnxruntime_features(model, pictures):
     return np.concatenate(
         [session.run(None, {entry.name: pictures[i : i + 1], **unused})[0] for i in range(len(pictures))]
     )
+
+
+def handmade_export(out, pictures):
+    """A network as PyTorch lays it out, by `handmade.py`: it takes pictures in 0..1."""
+    import handmade
+    import tensorflow as tf
+
+    photos = []
+    for path in sorted(PHOTOS.rglob("*")):
+        try:
+            pixels = tf.image.decode_jpeg(path.read_bytes(), channels=3)
+        except (OSError, tf.errors.InvalidArgumentError):
+            continue  # a folder, or one of the files that are no photo
+        photos.append(tf.image.resize(pixels, (seeded_b0.SIDE, seeded_b0.SIDE)).numpy().transpose(2, 0, 1) / 255)
+    file = out / "handmade-b0.takes-0-to-1.onnx"
+    handmade.build(file, np.stack(photos[:12]))
+    save_features(file, onnxruntime_features(file, np.float32(pictures / 255)))
 
 
 def keras_exports(out, pictures):
@@ -130,7 +148,9 @@ def main():
     for side in SIDES:
         resized = np.stack([tf.image.resize(photo, (side, side)).numpy() for photo in pixels])
         np.save(arguments.out / f"resized-{side}.npy", resized)
-    keras_exports(arguments.out, np.load(arguments.out / f"resized-{seeded_b0.SIDE}.npy"))
+    resized = np.load(arguments.out / f"resized-{seeded_b0.SIDE}.npy")
+    handmade_export(arguments.out, resized)
+    keras_exports(arguments.out, resized)
     return 0
 
 

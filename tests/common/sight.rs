@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use petrec::image::Picture;
-use petrec::import::compare::distances;
 use petrec::model::{Tensor, Weights};
 use petrec::npy::Npy;
 
 /// How far another photo must move a reference, and a missing stem our features: relative l2. Trained and calibrated
 /// networks move by 0.5 to 2, and the tolerance of the comparison is 2e-5.
-const LEAST: f64 = 0.1;
+pub(crate) const LEAST: f64 = 0.1;
 
 /// How far the other pictures move the reference of each picture at most, for the picture that is moved the least.
 pub(crate) fn moved(reference: &Npy) -> f64 {
@@ -26,19 +24,8 @@ pub(crate) fn assert_looks(name: &str, reference: &Npy) {
     assert!(moved > LEAST, "{name}: another photo moves the reference by {moved:.1e}: it shows nothing");
 }
 
-/// The same weights without a stem are far from the reference.
-pub(crate) fn assert_stem_matters(name: &str, weights: &Weights, picture: &[Picture], reference: &Npy) {
-    let first = Npy {
-        shape: [&[1], &reference.shape[1..]].concat(),
-        values: reference.values[..reference.values.len() / reference.shape[0]].to_vec(),
-    };
-
-    let distance = distances(&without_stem(weights), picture, &first).expect("comparable")[0];
-
-    assert!(distance > LEAST, "{name}: without a stem the features are only {distance:.1e} off: this shows nothing");
-}
-
-fn without_stem(weights: &Weights) -> Weights {
+/// The same weights, but for a stem of zeros: they ignore the picture.
+pub(crate) fn without_stem(weights: &Weights) -> Weights {
     let network = weights.network();
     let mut tensors = BTreeMap::new();
     for conv in network.convolutions() {
