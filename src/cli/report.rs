@@ -14,7 +14,7 @@ use crate::convert::{PAGE_NAME, REPORT_NAME, Totals, put_page, sweep_page};
 use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, SAMPLE, brief};
-use crate::report::ReportFile;
+use crate::report::{ReportFile, ReportFileError};
 use crate::store;
 use crate::table::Sample;
 use crate::whole_file::fill_json;
@@ -30,7 +30,12 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
     let page = Page::of_conversion(&command.out, &report, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
-    ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
+    match &command.html {
+        Some(typed) => ReportFile::begin(typed, &[])?.finish_page(&page.html)?,
+        // A link of that name is replaced, and what it leads to stays as it is.
+        None => put_page(&command.out, &page.html)
+            .map_err(|reason| ReportFileError::Write { path: path.clone(), reason })?,
+    }
     if let Some(gone) = gone(&page) {
         say_note(&gone, global);
     }

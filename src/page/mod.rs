@@ -37,7 +37,7 @@ pub const SAMPLE: Sample = Sample::AtMost(MOST);
 #[must_use]
 pub fn brief(records: u64) -> Sample {
     let part = usize::try_from(records / 16).unwrap_or(usize::MAX);
-    Sample::AtMost(part.clamp(48, MOST))
+    Sample::Brief(part.clamp(48, MOST))
 }
 
 /// A page, and what it was made from.

@@ -17,7 +17,18 @@ pub enum SalvageError {
     /// There is a file of that name already.
     #[error("--salvage: {} is there already; name another folder", display_path(.0))]
     Exists(PathBuf),
-    /// Reading or writing failed.
+    /// The damaged file has no intact record.
+    #[error("--salvage: {}: holds no intact record; nothing was written", display_path(.0))]
+    Nothing(PathBuf),
+    /// The damaged file could not be read.
+    #[error("--salvage: {}: cannot be read: {reason}; nothing was written", display_path(path))]
+    Read {
+        /// The damaged file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The new file could not be written.
     #[error("--salvage: {}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
         /// The new file.
@@ -39,31 +50,41 @@ pub struct Salvaged {
 /// Writes every intact record of `file` to a new, uncompressed file below `folder`, under the same relative path.
 ///
 /// # Errors
-/// There is such a file already, or reading or writing fails; then nothing was written.
+/// There is such a file already, or one appears meanwhile; the file has no intact record; reading or writing fails. Then nothing
+/// was written.
 pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageError> {
     let path = folder.join(&file.relative);
-    match store::is_there(&path) {
-        Ok(false) => {}
-        Ok(true) => return Err(SalvageError::Exists(path)),
-        Err(reason) => return Err(SalvageError::Write { path, reason }),
+    let write = |reason| SalvageError::Write { path: path.clone(), reason };
+    let read = |reason| SalvageError::Read { path: file.path.clone(), reason };
+    if is_taken(&path).map_err(write)? {
+        return Err(SalvageError::Exists(path));
     }
-    match copy_intact(&file.path, &path) {
-        Ok(records) => Ok(Salvaged { path, records }),
-        Err(reason) => Err(SalvageError::Write { path, reason }),
+    let mut writer = None;
+    for stretch in stretches(&file.path).map_err(read)? {
+        let Stretch::Intact(data) = stretch.map_err(read)? else { continue };
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => none.insert(begin(&path).map_err(write)?),
+        };
+        writer.write(&data).map_err(write)?;
+    }
+    let Some(writer) = writer else { return Err(SalvageError::Nothing(file.path.clone())) };
+    let records = writer.records();
+    let publish = |writer: Writer<WholeFile>| writer.finish()?.sync()?.publish_if_new();
+    match publish(writer).map_err(write)? {
+        true => Ok(Salvaged { path, records }),
+        false => Err(SalvageError::Exists(path)),
     }
 }
 
-fn copy_intact(from: &Path, to: &Path) -> io::Result<u64> {
-    if let Some(folder) = to.parent().filter(|folder| !store::is_url(folder)) {
+/// Whether there is anything of that name, a link that leads nowhere included.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    Ok(store::is_there(path)? || (!store::is_url(path) && path.is_symlink()))
+}
+
+fn begin(path: &Path) -> io::Result<Writer<WholeFile>> {
+    if let Some(folder) = path.parent().filter(|folder| !store::is_url(folder)) {
         fs::create_dir_all(folder)?;
     }
-    let mut writer = Writer::new(WholeFile::begin(to)?);
-    for stretch in stretches(from)? {
-        if let Stretch::Intact(data) = stretch? {
-            writer.write(&data)?;
-        }
-    }
-    let records = writer.records();
-    writer.finish()?.commit()?;
-    Ok(records)
+    Ok(Writer::new(WholeFile::begin(path)?))
 }
