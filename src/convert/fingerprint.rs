@@ -3,7 +3,6 @@
 //! Engine, device, batch and threads are not in it: a conversion may go on where and however it can.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,11 +11,12 @@ use super::Options;
 use super::plan::{Layout, Order, Plan};
 use super::split::Division;
 use super::worker::portable;
-use crate::dataset::{Dataset, ImageFile, display_path};
+use crate::dataset::{Dataset, ImageFile, one_line};
 use crate::engine::Pool;
 use crate::image::Accept;
 use crate::model::Weights;
 use crate::number::counted;
+use crate::paths::StoredPath;
 
 /// The key of the images' own hash.
 const IMAGES: &str = "images";
@@ -122,7 +122,7 @@ pub(super) struct Images(Vec<Image>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Image {
-    path: String,
+    path: StoredPath,
     size: u64,
     /// Nanoseconds since 1970, where the system tells.
     modified: Option<u64>,
@@ -131,7 +131,7 @@ struct Image {
 impl Images {
     pub(super) fn of(dataset: &Dataset) -> Self {
         let image = |file: &ImageFile| Image {
-            path: String::from_utf8_lossy(&portable(&file.relative)).into_owned(),
+            path: StoredPath::of_bytes(portable(&file.relative)),
             size: file.size,
             modified: file.modified,
         };
@@ -139,8 +139,8 @@ impl Images {
     }
 
     /// The paths below the data set's folder, with forward slashes.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|image| image.path.as_str())
+    pub(super) fn paths(&self) -> impl Iterator<Item = &StoredPath> {
+        self.0.iter().map(|image| &image.path)
     }
 
     /// What `now` has otherwise, one image by name; `None` where it has nothing otherwise.
@@ -148,7 +148,7 @@ impl Images {
         if self == now {
             return None;
         }
-        let by_path = |images: &'_ Self| -> HashMap<String, Image> {
+        let by_path = |images: &'_ Self| -> HashMap<StoredPath, Image> {
             images.0.iter().map(|image| (image.path.clone(), image.clone())).collect()
         };
         let (then, current) = (by_path(self), by_path(now));
@@ -161,6 +161,6 @@ impl Images {
             0 => String::new(),
             more => format!(" (and {} more)", counted(more, "image")),
         };
-        Some(format!("{} {what}{rest}", display_path(Path::new(&first.path))))
+        Some(format!("{} {what}{rest}", one_line(&first.path.shown())))
     }
 }

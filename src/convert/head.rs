@@ -1,7 +1,7 @@
 //! What is being converted, as the journal has it: all that must be known once the record files are there, because whoever
 //! concludes the work of several workers has neither the data set nor the options.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use super::manifest::{Manifest, below};
 use super::plan::{Plan, PlannedFile};
 use crate::dataset::Dataset;
 use crate::image::Accept;
+use crate::paths::StoredPath;
 use crate::report::{Finding, Report};
 
 /// The head of a journal.
@@ -22,8 +23,8 @@ pub(super) struct Head {
     pub(super) images: Images,
     /// The record files in the order of the plan, with forward slashes.
     files: Vec<String>,
-    /// The data set's folder as it was typed; bytes that are not UTF-8 are replaced.
-    pub(super) root: String,
+    /// The data set's folder as it was typed.
+    root: StoredPath,
     accept: Accept,
     notes: Vec<String>,
     /// The label of each image.
@@ -36,7 +37,7 @@ impl Head {
             manifest,
             images: Images::of(dataset),
             files: plan.files.iter().map(PlannedFile::name).collect(),
-            root: dataset.root.to_string_lossy().into_owned(),
+            root: StoredPath::of(&dataset.root),
             accept: options.policy.accept,
             notes: dataset.notes.iter().map(ToString::to_string).collect(),
             labels: dataset.images.iter().map(|image| image.label).collect(),
@@ -70,9 +71,10 @@ impl Head {
                 findings.get_mut(*image)?.replace(finding);
             }
         }
+        let root = self.root.to_path();
         let mut report = Report::new(&self.manifest.classes, self.notes.clone(), self.accept);
         for ((image, label), finding) in self.images.paths().zip(&self.labels).zip(findings) {
-            report.push(&Path::new(&self.root).join(below(image)?), *label, finding?.clone());
+            report.push(&root.join(image.below()?), *label, finding?.clone());
         }
         if report.files.len() != self.labels.len() {
             return None;

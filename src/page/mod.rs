@@ -109,8 +109,8 @@ fn read_report(path: &Path) -> Result<Report, PageError> {
 fn files_of(table: &Table, report: &Report) -> Vec<Option<usize>> {
     let accepted = || report.files.iter().enumerate().filter(|(_, file)| file.finding.verdict == Verdict::Accepted);
     let mut by_name: HashMap<String, usize> =
-        accepted().map(|(number, file)| (below_root(&file.path), number)).collect();
-    by_name.extend(accepted().map(|(number, file)| (file.path.clone(), number)));
+        accepted().map(|(number, file)| (below_root(&file.shown_path()), number)).collect();
+    by_name.extend(accepted().map(|(number, file)| (file.shown_path().into_owned(), number)));
     table.names.iter().map(|name| by_name.get(name).copied()).collect()
 }
 

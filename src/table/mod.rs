@@ -17,7 +17,7 @@ use crate::dataset::{one_line, text_of_bytes};
 use crate::engine::average;
 use crate::inspect::InspectError;
 use crate::parallel;
-use crate::report::Verdict;
+use crate::report::{Verdict, shown_path};
 use crate::store;
 use crate::tfrecord::message::Message;
 use crate::tfrecord::{Compression, Extra, Reader, open};
@@ -151,6 +151,7 @@ impl Table {
         #[derive(Deserialize)]
         struct File {
             path: String,
+            path_bytes: Option<String>,
             verdict: Verdict,
             split: Option<String>,
         }
@@ -158,7 +159,7 @@ impl Table {
         let Some(Report { files }) = report else { return };
         let mut paths: HashMap<Option<String>, Vec<String>> = HashMap::new();
         for file in files.into_iter().filter(|file| file.verdict == Verdict::Accepted) {
-            paths.entry(file.split).or_default().push(file.path);
+            paths.entry(file.split).or_default().push(shown_path(&file.path, file.path_bytes.as_deref()).into_owned());
         }
         let mut rest: HashMap<_, _> = paths.into_iter().map(|(split, paths)| (split, paths.into_iter())).collect();
         let mut names = Vec::new();
