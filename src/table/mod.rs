@@ -20,7 +20,7 @@ use crate::parallel;
 use crate::report::{Verdict, shown_path};
 use crate::store;
 use crate::tfrecord::message::Message;
-use crate::tfrecord::{Compression, Extra, Reader, open};
+use crate::tfrecord::{Compression, Extra, Reader, open, open_briefly};
 use sample::Wanted;
 use seek::{Jumps, Seeker};
 
@@ -231,7 +231,7 @@ impl Source<'_> {
             }
             return Ok(part);
         }
-        let mut reader = Reader::taking_turns(open(&path).map_err(|error| unreadable(error.into()))?.1);
+        let mut reader = Reader::taking_turns(open_briefly(&path).map_err(|error| unreadable(error.into()))?);
         for number in numbers {
             let record = loop {
                 let passes = reader.records() < number;

@@ -16,6 +16,8 @@ use crate::store::{self, ReadSeek};
 
 /// Few large reads.
 const BUFFER: usize = 1 << 20;
+/// Or little, where the first few records of a file are all that is wanted.
+const SMALL_BUFFER: usize = 1 << 16;
 
 /// How a record file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -70,7 +72,7 @@ impl Compression {
     fn decompressor(self, file: BufReader<Box<dyn ReadSeek>>) -> Box<dyn Read> {
         match self {
             Self::None => Box::new(file),
-            Self::Gzip | Self::Zlib => Box::new(BufReader::with_capacity(BUFFER, Inflate::new(file, self))),
+            Self::Gzip | Self::Zlib => Box::new(BufReader::with_capacity(file.capacity(), Inflate::new(file, self))),
         }
     }
 
@@ -170,13 +172,19 @@ impl<W: Write> Write for Compressor<W> {
 /// # Errors
 /// What opening and the first read say.
 pub fn open(path: &Path) -> io::Result<(Compression, Box<dyn Read>)> {
-    let (compression, file) = sniff(path)?;
+    let (compression, file) = sniff(path, BUFFER)?;
     Ok((compression, compression.decompressor(file)))
 }
 
+/// Opens a record file, compressed or not, for reading its first few records.
+pub(crate) fn open_briefly(path: &Path) -> io::Result<Box<dyn Read>> {
+    let (compression, file) = sniff(path, SMALL_BUFFER)?;
+    Ok(compression.decompressor(file))
+}
+
 /// Opens a file, and tells from its first bytes how it is compressed.
-fn sniff(path: &Path) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
-    let mut file = BufReader::with_capacity(BUFFER, store::open(path)?);
+fn sniff(path: &Path, buffer: usize) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
+    let mut file = BufReader::with_capacity(buffer, store::open(path)?);
     Ok((Compression::of(file.fill_buf()?), file))
 }
 
@@ -186,7 +194,7 @@ fn sniff(path: &Path) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)>
 /// # Errors
 /// What opening and the first read say.
 pub fn stretches(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Stretch>>>> {
-    Ok(match sniff(path)? {
+    Ok(match sniff(path, BUFFER)? {
         (Compression::None, file) => Box::new(Scanner::new(file.into_inner())?),
         (compression, file) => Box::new(StreamScanner::new(Inflate::new(file, compression))),
     })

@@ -20,7 +20,7 @@ mod turn;
 mod writer;
 
 pub use compression::{Compression, Compressor, open, stretches};
-pub(crate) use compression::{begins_with_record, is_compressed_ending};
+pub(crate) use compression::{begins_with_record, is_compressed_ending, open_briefly};
 pub use damage::{Damage, MAX_EXAMPLE_LEN, ReadError};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 pub use index::Index;

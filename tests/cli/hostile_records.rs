@@ -147,9 +147,10 @@ fn of_several_salvages_to_one_name_one_writes_it_and_the_others_are_refused() {
     let to_name = to.path().to_str().expect("UTF-8").to_owned();
 
     let runs: Vec<Run> = thread::scope(|scope| {
-        let salvage = |path| {
+        let salvage = |path: &std::path::PathBuf| {
             let to_name = &to_name;
-            scope.spawn(move || run("verify", path, &["--salvage", to_name]))
+            let path = path.clone();
+            scope.spawn(move || run("verify", &path, &["--salvage", to_name]))
         };
         let all: Vec<_> = paths.iter().map(salvage).collect();
         all.into_iter().map(|run| run.join().expect("ended")).collect()
