@@ -132,8 +132,11 @@ impl<P: Pieces> Seeker<P> {
 
     /// The data of the record here.
     fn read(&mut self) -> Result<Vec<u8>, Damage> {
-        // In one piece, if it is as long as the one before.
-        let guessed = self.data.unwrap_or(self.guess);
+        // In one piece, if it is as long as the one before is likely to be.
+        let guessed = match self.jumps {
+            Jumps::OverEqual => self.data.unwrap_or(self.guess),
+            Jumps::None => self.data()?,
+        };
         let mut record = self.pieces.piece(self.offset, FRAMING_LEN as u64 + guessed)?;
         let data = checked(&record)?;
         if data != guessed {
