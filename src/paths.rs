@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, path};
 
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::text_of_bytes;
 use crate::store;
 
 /// Whether `inner` is `folder` or lies below it, links resolved; `inner` need not exist.
@@ -30,6 +33,48 @@ pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
     return Some(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into());
     #[cfg(not(unix))]
     str::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+/// A path in a file of ours: a text or, where it is not UTF-8, its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum StoredPath {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl StoredPath {
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Text)
+    }
+
+    pub(crate) fn of(path: &Path) -> Self {
+        bytes_of(path).map_or_else(|| Self::Text(path.to_string_lossy().into_owned()), Self::of_bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The path; on a system that has no such names, with other characters for what is not UTF-8.
+    pub(crate) fn to_path(&self) -> PathBuf {
+        path_of(self.as_bytes()).unwrap_or_else(|| String::from_utf8_lossy(self.as_bytes()).into_owned().into())
+    }
+
+    /// The path with forward slashes as one of this system; `None` where it would lead out of its folder.
+    pub(crate) fn below(&self) -> Option<PathBuf> {
+        let parts = self.as_bytes().split(|byte| *byte == b'/').map(|part| Self::of_bytes(part.to_vec()).to_path());
+        let path: PathBuf = parts.collect();
+        path.components().all(|part| matches!(part, path::Component::Normal(_))).then_some(path)
+    }
+
+    /// The path as text, what is not UTF-8 in it escaped.
+    pub(crate) fn shown(&self) -> String {
+        text_of_bytes(self.as_bytes())
+    }
 }
 
 /// Whether Windows takes the name for a device, whatever its ending, or would drop the end of it.

@@ -175,13 +175,21 @@ impl SyncedFile {
     /// # Errors
     /// What the system says, but not that the name is taken.
     pub(crate) fn publish_new(self) -> io::Result<()> {
+        self.publish_if_new().map(|_| ())
+    }
+
+    /// Gives the file its name unless there is a file of that name, and returns whether it did.
+    ///
+    /// # Errors
+    /// What the system says, but not that the name is taken.
+    pub(crate) fn publish_if_new(self) -> io::Result<bool> {
         if store::is_url(&self.path) {
             return store::upload_new(&self.temporary, &self.path);
         }
         crash_point();
         match self.temporary.persist_noclobber(&self.path) {
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            outcome => outcome.map_err(Into::into).and_then(|()| sync_folder(folder_of(&self.path))),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            outcome => outcome.map_err(Into::into).and_then(|()| sync_folder(folder_of(&self.path))).map(|()| true),
         }
     }
 }

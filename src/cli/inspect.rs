@@ -1,5 +1,6 @@
 //! `petrec inspect`.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -7,11 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Global, Inspect};
+use super::short::{short, skipped};
 use super::stdout::stdout;
-use super::{Outcome, say};
+use super::{Outcome, say, say_note};
 use crate::convert::Manifest;
 use crate::dataset::{display_path, one_line};
-use crate::inspect::{self, Contents, Feature, Floats, Record, Values};
+use crate::inspect::{self, Contents, Feature, FeatureList, Floats, Record, Shown, Values};
 use crate::number::{bytes, counted, shape, thousands};
 use crate::tfrecord::proto::Kind;
 use crate::{parallel, verify};
@@ -20,6 +22,8 @@ use crate::{parallel, verify};
 const VALUES_SHOWN: usize = 8;
 /// How many classes are shown.
 const CLASSES_SHOWN: usize = 20;
+/// How many steps of a feature list are shown.
+const STEPS_SHOWN: usize = 4;
 /// How many bytes of a byte string are shown.
 const BYTES_SHOWN: usize = 60;
 
@@ -29,10 +33,16 @@ struct Answer<'a> {
     #[serde(flatten)]
     contents: &'a Contents,
     record: Option<Value>,
+    /// Files in the folders that were named that are no record files.
+    skipped: Vec<Cow<'a, str>>,
 }
 
 pub(super) fn run(command: &Inspect, global: &Global) -> anyhow::Result<Outcome> {
-    let files = verify::record_files(&command.paths)?;
+    let listing = verify::record_files(&command.paths)?;
+    let files = &listing.files;
+    if let Some(note) = skipped(&listing.skipped) {
+        say_note(&note, global);
+    }
     let paths: Vec<&Path> = files.iter().filter(|file| file.is_there()).map(|file| file.path.as_path()).collect();
     let manifest = files.iter().find_map(|file| file.manifest());
 
@@ -63,7 +73,8 @@ pub(super) fn run(command: &Inspect, global: &Global) -> anyhow::Result<Outcome>
     let mut out = stdout();
     if command.json {
         let record = record.as_ref().map(|record| record_json(number, record));
-        out.json(&Answer { contents: &contents, record })?;
+        let skipped = listing.skipped.iter().map(|path| path.to_string_lossy()).collect();
+        out.json(&Answer { contents: &contents, record, skipped })?;
     } else {
         print(&mut out, &contents, manifest)?;
         if let Some(record) = &record {
@@ -81,8 +92,22 @@ fn print(out: &mut impl Write, contents: &Contents, manifest: Option<&Manifest>)
     if contents.not_examples > 0 {
         writeln!(out, "foreign   {} of them are no tf.train.Example", thousands_of(contents.not_examples))?;
     }
+    if contents.sequence_examples > 0 {
+        let count = thousands_of(contents.sequence_examples);
+        writeln!(out, "sequence  {count} of them are tf.train.SequenceExample")?;
+    }
+    if contents.unknown_fields > 0 {
+        let count = thousands_of(contents.unknown_fields);
+        writeln!(out, "unknown   {count} fields that these messages do not have: of another type, or damaged")?;
+    }
+    if contents.under_more_keys > 0 {
+        let count = thousands_of(contents.under_more_keys);
+        writeln!(out, "left out  {count} features under further keys: there are too many")?;
+    }
     let rows = contents.features.iter().flat_map(|(key, features)| features.iter().map(move |feature| (key, feature)));
-    let rows: Vec<[String; 4]> = rows.map(|(key, feature)| row(key, feature, contents, manifest)).collect();
+    let rows = rows.map(|(key, feature)| row(key, feature, contents, manifest));
+    let lists = contents.feature_lists.iter().flat_map(|(key, list)| list_rows(key, list, contents));
+    let rows: Vec<[String; 4]> = rows.chain(lists).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (keys, kinds, shapes) = (width(0), width(1), width(2));
     if !rows.is_empty() {
@@ -103,12 +128,44 @@ fn row(key: &str, feature: &Feature, contents: &Contents, manifest: Option<&Mani
         None if feature.fewest == feature.most => thousands(feature.most),
         None => format!("{} to {}", thousands(feature.fewest), thousands(feature.most)),
     };
-    let (kind, mut values) = match &feature.values {
+    let (kind, mut values) = kind_and_values(feature, classes);
+    if feature.records < contents.records {
+        values.push_str(&format!("  in {} records", thousands_of(feature.records)));
+    }
+    [short(key), kind.to_owned(), shape, values]
+}
+
+/// The rows of a feature list: one for each kind of its steps, or one that there are none.
+fn list_rows(key: &str, list: &FeatureList, contents: &Contents) -> Vec<[String; 4]> {
+    let count = |fewest, most| match (fewest, most) {
+        (fewest, most) if fewest == most => thousands(most),
+        (fewest, most) => format!("{} to {}", thousands(fewest), thousands(most)),
+    };
+    let steps = format!("{} steps", count(list.fewest, list.most));
+    let records = match list.records < contents.records {
+        true => format!("  in {} records", thousands_of(list.records)),
+        false => String::new(),
+    };
+    let row = |feature: &Feature| {
+        let (kind, values) = kind_and_values(feature, None);
+        let shape = format!("{steps} of {}", count(feature.fewest, feature.most));
+        [short(key), format!("{kind} list"), shape, format!("{values}{records}")]
+    };
+    match list.steps.is_empty() {
+        true => vec![[short(key), "list".into(), steps, format!("no steps{records}")]],
+        false => list.steps.iter().map(row).collect(),
+    }
+}
+
+/// The kind of a feature, and what its values are like; whole numbers by the classes whose labels they are.
+fn kind_and_values(feature: &Feature, classes: Option<&[String]>) -> (&'static str, String) {
+    match &feature.values {
+        Values::None => ("none", "no kind: neither floats nor integers nor bytes".to_owned()),
         Values::Float(floats) => ("float", float_line(floats)),
         Values::Int64(numbers) => {
             let of_class = |(label, count): (&i64, &u64)| {
                 let name = usize::try_from(*label).ok().and_then(|label| classes.unwrap_or_default().get(label));
-                let name = name.map_or(String::new(), |name| format!(" {}", one_line(name)));
+                let name = name.map_or(String::new(), |name| format!(" {}", short(name)));
                 format!("{label}{name}: {}", thousands_of(*count))
             };
             let few = numbers.counts.as_ref().filter(|counts| counts.len() <= CLASSES_SHOWN);
@@ -116,11 +173,7 @@ fn row(key: &str, feature: &Feature, contents: &Contents, manifest: Option<&Mani
             ("int64", line.unwrap_or_else(|| range(numbers.min, numbers.max, "")))
         }
         Values::Bytes(lengths) => ("bytes", range(lengths.min, lengths.max, " bytes each")),
-    };
-    if feature.records < contents.records {
-        values.push_str(&format!("  in {} records", thousands_of(feature.records)));
     }
-    [one_line(key).to_string(), kind.to_owned(), shape, values]
 }
 
 fn float_line(floats: &Floats) -> String {
@@ -145,20 +198,42 @@ fn range<T: PartialEq + ToString>(min: Option<T>, max: Option<T>, unit: &str) ->
 
 fn print_record(out: &mut impl Write, number: u64, record: &Record) -> io::Result<()> {
     writeln!(out, "\nrecord {number}, in {}", display_path(&record.path))?;
-    let keys = record.features.keys().map(|key| one_line(key).to_string().chars().count()).max().unwrap_or(0);
-    for (key, kind) in &record.features {
-        let (shown, all) = match kind {
-            None => (Vec::new(), 0),
-            Some(Kind::FloatList(list)) => (texts(&list.value), list.value.len()),
-            Some(Kind::Int64List(list)) => (texts(&list.value), list.value.len()),
-            Some(Kind::BytesList(list)) => {
-                (list.value.iter().take(VALUES_SHOWN).map(|value| byte_line(value)).collect(), list.value.len())
-            }
-        };
-        let more = if all > shown.len() { format!(" ... ({} values)", thousands(all)) } else { String::new() };
-        writeln!(out, "{:<keys$}  {}{more}", one_line(key).to_string(), shown.join(" "))?;
+    if !record.is_example {
+        return writeln!(out, "no tf.train.Example: {}", bytes(record.bytes as u64));
     }
-    Ok(())
+    let all_keys = record.features.keys().chain(record.feature_lists.keys());
+    let keys = all_keys.map(|key| short(key).chars().count()).max().unwrap_or(0);
+    for (key, shown) in &record.features {
+        writeln!(out, "{:<keys$}  {}", short(key), value_line(shown))?;
+    }
+    for (key, steps) in &record.feature_lists {
+        let shown: Vec<_> = steps.iter().take(STEPS_SHOWN).map(value_line).collect();
+        let more = if steps.len() > shown.len() {
+            format!(" | ... ({} steps)", thousands(steps.len()))
+        } else {
+            String::new()
+        };
+        writeln!(out, "{:<keys$}  {}{more}", short(key), shown.join(" | "))?;
+    }
+    match record.left_out {
+        0 => Ok(()),
+        count => writeln!(out, "and {} features and steps more", thousands_of(count)),
+    }
+}
+
+/// The first values of a list.
+fn value_line(shown: &Shown) -> String {
+    let values = match &shown.kind {
+        None => return "(no kind)".to_owned(),
+        Some(Kind::FloatList(list)) => texts(&list.value),
+        Some(Kind::Int64List(list)) => texts(&list.value),
+        Some(Kind::BytesList(list)) => list.value.iter().take(VALUES_SHOWN).map(|value| byte_line(value)).collect(),
+    };
+    let more = match shown.values > values.len() {
+        true => format!(" ... ({} values)", thousands(shown.values)),
+        false => String::new(),
+    };
+    format!("{}{more}", values.join(" "))
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
@@ -179,15 +254,33 @@ fn record_json(number: u64, record: &Record) -> Value {
         Ok(text) => json!({ "text": text }),
         Err(_) => json!({ "hex": crate::hex(value) }),
     };
-    let values = |kind: &Option<Kind>| match kind {
+    let values = |shown: &Shown| match &shown.kind {
         None => Value::Null,
         Some(Kind::FloatList(list)) => json!(list.value),
         Some(Kind::Int64List(list)) => json!(list.value),
         Some(Kind::BytesList(list)) => list.value.iter().map(byte_string).collect(),
     };
+    let kept = |shown: &Shown| match &shown.kind {
+        None => 0,
+        Some(Kind::FloatList(list)) => list.value.len(),
+        Some(Kind::Int64List(list)) => list.value.len(),
+        Some(Kind::BytesList(list)) => list.value.len(),
+    };
     let features: serde_json::Map<_, _> =
-        record.features.iter().map(|(key, kind)| (key.clone(), values(kind))).collect();
-    json!({ "number": number, "path": record.path.to_string_lossy(), "features": features })
+        record.features.iter().map(|(key, shown)| (key.clone(), values(shown))).collect();
+    let lists: serde_json::Map<_, _> =
+        (record.feature_lists.iter()).map(|(key, steps)| (key.clone(), steps.iter().map(values).collect())).collect();
+    let all = record.features.values().chain(record.feature_lists.values().flatten());
+    let left_out = all.map(|shown| (shown.values - kept(shown)) as u64).sum::<u64>() + record.left_out;
+    json!({
+        "number": number,
+        "path": record.path.to_string_lossy(),
+        "bytes": record.bytes,
+        "is_example": record.is_example,
+        "features": features,
+        "feature_lists": lists,
+        "left_out": left_out,
+    })
 }
 
 fn thousands_of(count: u64) -> String {

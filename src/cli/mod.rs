@@ -34,6 +34,7 @@ mod preview;
 mod probe;
 mod progress;
 mod report;
+mod short;
 mod size;
 mod stdout;
 mod validate;

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::Outcome;
 use super::args::{Global, Probe as Command};
 use super::progress::FileProgress;
+use super::short::short;
 use super::stdout::stdout;
+use crate::dataset::one_line;
 use crate::number::{counted, thousands};
 use crate::probe::{Method, Probe};
 use crate::table::{Sample, Table};
@@ -50,7 +52,12 @@ fn print(out: &mut impl Write, table: &Table, probe: &Probe, seconds: f64) -> io
             writeln!(out, "tested    in {folds} folds, each by a classifier trained on the others")?;
         }
         Method::Split(name) => {
-            writeln!(out, "tested    {}, by a classifier trained on split '{name}'", counted(probe.tested, "image"))?;
+            writeln!(
+                out,
+                "tested    {}, by a classifier trained on split '{}'",
+                counted(probe.tested, "image"),
+                short(name)
+            )?;
         }
     }
     let (percent, tested) = (100.0 * probe.accuracy, thousands(probe.tested));
@@ -63,15 +70,15 @@ fn print(out: &mut impl Write, table: &Table, probe: &Probe, seconds: f64) -> io
     let is = width(probe.worst.iter().map(|mistake| &mistake.class));
     let taken = width(probe.worst.iter().map(|mistake| &mistake.predicted));
     for mistake in &probe.worst {
-        let (margin, class, predicted) = (mistake.margin, &mistake.class, &mistake.predicted);
-        writeln!(out, "  {margin:4.2}  {class:is$} taken for {predicted:taken$}  {}", mistake.image)?;
+        let (margin, class, predicted) = (mistake.margin, short(&mistake.class), short(&mistake.predicted));
+        writeln!(out, "  {margin:4.2}  {class:is$} taken for {predicted:taken$}  {}", one_line(&mistake.image))?;
     }
     Ok(())
 }
 
-/// The longest of some names, in characters.
+/// The longest of some names as they are shown, in characters.
 fn width<'n>(names: impl Iterator<Item = &'n String>) -> usize {
-    names.map(|name| name.chars().count()).max().unwrap_or(0)
+    names.map(|name| short(name).chars().count()).max().unwrap_or(0)
 }
 
 /// Rows are the classes that images have, columns those that they were given.
@@ -80,7 +87,7 @@ fn confusion(out: &mut impl Write, probe: &Probe) -> io::Result<()> {
     writeln!(out)?;
     let is_shown = probe.classes.len() <= CLASSES_SHOWN;
     if is_shown {
-        let columns: String = probe.classes.iter().map(|name| format!("  {name:>width$}")).collect();
+        let columns: String = probe.classes.iter().map(|name| format!("  {:>width$}", short(name))).collect();
         writeln!(out, "{:width$}{columns}   taken for", "")?;
     }
     for (class, (name, row)) in probe.classes.iter().zip(&probe.confusion).enumerate() {
@@ -89,7 +96,7 @@ fn confusion(out: &mut impl Write, probe: &Probe) -> io::Result<()> {
             true => row.iter().map(|count| format!("  {:>width$}", thousands(*count))).collect(),
             false => format!("  {} of {} right", thousands(row[class]), thousands(total)),
         };
-        writeln!(out, "{name:width$}{cells}")?;
+        writeln!(out, "{:width$}{cells}", short(name))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::dataset::display_path;
 use crate::number::{bytes, counted, thousands};
 use crate::page::{Page, PhotosAt, SAMPLE, brief};
 use crate::paths;
-use crate::report::ReportFile;
+use crate::report::{ReportFile, ReportFileError};
 use crate::store;
 use crate::table::Sample;
 
@@ -29,14 +29,20 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     }
     // Held to the end, so that nobody begins anew there meanwhile.
     let is_inside = !store::is_url(&command.out) && paths::contains(&command.out, &path);
-    let _locked = if is_inside { PageDir::open(&command.out)? } else { None };
+    let dir = if is_inside { PageDir::open(&command.out)? } else { None };
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
     let (report, threads) = (command.out.join(REPORT_NAME), global.threads().get());
     let photos = PhotosAt::Named(command.photos.as_deref());
     let page = Page::of_conversion(&command.out, &report, photos, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
-    ReportFile::begin(&path, &[])?.finish_page(&page.html)?;
+    match (&command.html, dir) {
+        // A link of that name is replaced, and what it leads to stays as it is.
+        (None, Some(dir)) => {
+            dir.put(&page.html).map_err(|reason| ReportFileError::Write { path: path.clone(), reason })?
+        }
+        _ => ReportFile::begin(&path, &[])?.finish_page(&page.html)?,
+    }
     if let Some(gone) = gone(&page) {
         say_note(&gone, global);
     }

@@ -3,7 +3,6 @@
 //! Engine, device, batch and threads are not in it: a conversion may go on where and however it can.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,10 +12,11 @@ use super::changed::named;
 use super::plan::{Layout, Order, Plan};
 use super::split::Division;
 use super::worker::portable;
-use crate::dataset::{Dataset, ImageFile, display_path};
+use crate::dataset::{Dataset, ImageFile, one_line};
 use crate::engine::Pool;
 use crate::image::Accept;
 use crate::model::Weights;
+use crate::paths::StoredPath;
 
 /// The key of the images' own hash.
 const IMAGES: &str = "images";
@@ -129,7 +129,7 @@ pub(super) struct Images(Vec<Image>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Image {
-    path: String,
+    path: StoredPath,
     size: u64,
     /// Nanoseconds since 1970, where the system tells.
     modified: Option<u64>,
@@ -138,7 +138,7 @@ struct Image {
 impl Images {
     pub(super) fn of(dataset: &Dataset) -> Self {
         let image = |file: &ImageFile| Image {
-            path: String::from_utf8_lossy(&portable(&file.relative)).into_owned(),
+            path: StoredPath::of_bytes(portable(&file.relative)),
             size: file.size,
             modified: file.modified,
         };
@@ -146,8 +146,8 @@ impl Images {
     }
 
     /// The paths below the data set's folder, with forward slashes.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|image| image.path.as_str())
+    pub(super) fn paths(&self) -> impl Iterator<Item = &StoredPath> {
+        self.0.iter().map(|image| &image.path)
     }
 
     /// What `now` has otherwise, one image by name; `None` where it has nothing otherwise.
@@ -155,7 +155,7 @@ impl Images {
         if self == now {
             return None;
         }
-        let by_path = |images: &'_ Self| -> HashMap<String, Image> {
+        let by_path = |images: &'_ Self| -> HashMap<StoredPath, Image> {
             images.0.iter().map(|image| (image.path.clone(), image.clone())).collect()
         };
         let (then, current) = (by_path(self), by_path(now));
@@ -164,6 +164,6 @@ impl Images {
         let other = now.0.iter().filter(|image| then.get(&image.path).is_some_and(|before| before != *image));
         let mut changes = gone.chain(new).chain(other.map(|image| (image, "was changed")));
         let (first, what) = changes.next()?;
-        Some(named(&display_path(Path::new(&first.path)).to_string(), what, changes.count()))
+        Some(named(&one_line(&first.path.shown()).to_string(), what, changes.count()))
     }
 }

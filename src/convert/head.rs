@@ -15,6 +15,7 @@ use super::plan::{Plan, PlannedFile};
 use super::{Options, REPORT_NAME};
 use crate::dataset::{Dataset, one_line};
 use crate::image::Accept;
+use crate::paths::StoredPath;
 use crate::report::{Finding, Report};
 use crate::store;
 
@@ -26,8 +27,8 @@ pub(super) struct Head {
     pub(super) images: Images,
     /// The record files in the order of the plan, with forward slashes.
     files: Vec<String>,
-    /// The data set's folder as it was typed; bytes that are not UTF-8 are replaced.
-    pub(super) root: String,
+    /// The data set's folder as it was typed.
+    root: StoredPath,
     accept: Accept,
     notes: Vec<String>,
     /// The label of each image.
@@ -40,7 +41,7 @@ impl Head {
             manifest,
             images: Images::of(dataset),
             files: plan.files.iter().map(PlannedFile::name).collect(),
-            root: dataset.root.to_string_lossy().into_owned(),
+            root: StoredPath::of(&dataset.root),
             accept: options.policy.accept,
             notes: dataset.notes.iter().map(ToString::to_string).collect(),
             labels: dataset.images.iter().map(|image| image.label).collect(),
@@ -84,9 +85,10 @@ impl Head {
                 findings.get_mut(*image)?.replace(finding);
             }
         }
+        let root = self.root.to_path();
         let mut report = Report::new(&self.manifest.classes, self.notes.clone(), self.accept);
         for ((image, label), finding) in self.images.paths().zip(&self.labels).zip(findings) {
-            report.push(&Path::new(&self.root).join(below(image)?), *label, finding?.clone());
+            report.push(&root.join(image.below()?), *label, finding?.clone());
         }
         if report.files.len() != self.labels.len() {
             return None;

@@ -10,16 +10,19 @@ use thiserror::Error;
 use super::fingerprint::Fingerprint;
 use super::split::Division;
 use super::{Options, Tfds};
-use crate::dataset::{Dataset, display_path};
+use crate::dataset::{Dataset, display_path, one_line};
 use crate::hashing::hash_file;
 use crate::machine;
 use crate::model::{Metadata, Weights};
 use crate::store;
+use crate::tfrecord::MAX_EXAMPLE_LEN;
 
 /// Name of the manifest in the output folder.
 pub const MANIFEST_NAME: &str = "petrec-manifest.json";
 /// Version of the manifest.
 const FORMAT: u32 = 1;
+/// Deflate makes at most 1,032 bytes of one, and a record has 16 of framing.
+const MOST_RECORDS_IN_A_BYTE: u64 = 65;
 
 /// Why a manifest tells nothing.
 #[derive(Debug, Error)]
@@ -32,10 +35,17 @@ pub enum ManifestError {
         /// What the system said.
         reason: io::Error,
     },
+    /// It is not there.
+    #[error(
+        "{}: there is no {MANIFEST_NAME}, so this is no conversion that petrec has finished; hint: name a folder that \
+         'petrec convert' has finished; 'petrec inspect' and 'petrec verify' read records of anybody",
+        display_path(.0)
+    )]
+    Missing(PathBuf),
     /// It is damaged, or another version's.
     #[error(
-        "{}: not a manifest of this version of petrec: {reason}; delete the folder and convert again",
-        display_path(path)
+        "{}: not a manifest of this version of petrec: {}; delete the folder and convert again",
+        display_path(path), one_line(&reason.to_string())
     )]
     Foreign {
         /// The manifest.
@@ -124,6 +134,16 @@ pub struct IndexFile {
     pub sha256: String,
 }
 
+impl RecordDescription {
+    /// Values of a feature; `None` where the shape is that of none, or of more than a record can hold.
+    #[must_use]
+    pub fn values(&self) -> Option<usize> {
+        let values = self.shape.iter().try_fold(1usize, |values, axis| values.checked_mul(*axis))?;
+        let is_record = values.checked_mul(size_of::<f32>()).is_some_and(|bytes| bytes as u64 <= MAX_EXAMPLE_LEN);
+        (!self.shape.is_empty() && values > 0 && is_record).then_some(values)
+    }
+}
+
 impl WrittenFile {
     /// The path below the output folder; `None` where it would lead out of it, which no manifest of ours does.
     #[must_use]
@@ -194,15 +214,35 @@ impl Manifest {
     /// Reads the manifest of the folder `out`.
     ///
     /// # Errors
-    /// It is not there, cannot be read, or is none of this version.
+    /// It is not there, cannot be read, is none of this version, or says what no conversion can have written.
     pub fn read(out: &Path) -> Result<Self, ManifestError> {
         let path = out.join(MANIFEST_NAME);
-        let bytes = store::read(&path).map_err(|reason| ManifestError::Unreadable { path: path.clone(), reason })?;
-        let manifest = serde_json::from_slice(&bytes).and_then(|manifest: Self| match manifest.format {
-            FORMAT => Ok(manifest),
-            other => Err(serde::de::Error::custom(format!("format {other}, not {FORMAT}"))),
+        let bytes = store::read(&path).map_err(|reason| match reason.kind() {
+            io::ErrorKind::NotFound => ManifestError::Missing(out.into()),
+            _ => ManifestError::Unreadable { path: path.clone(), reason },
+        })?;
+        let manifest = serde_json::from_slice(&bytes).and_then(|manifest: Self| match manifest.flaw() {
+            None => Ok(manifest),
+            Some(flaw) => Err(serde::de::Error::custom(flaw)),
         });
         manifest.map_err(|reason| ManifestError::Foreign { path, reason })
+    }
+
+    /// What no conversion can have written, so that whoever reads the manifest may count on the rest.
+    fn flaw(&self) -> Option<String> {
+        if self.format != FORMAT {
+            return Some(format!("format {}, not {FORMAT}", self.format));
+        }
+        if self.record.values().is_none() {
+            return Some("its record.shape is that of no feature".into());
+        }
+        let all = |of: fn(&WrittenFile) -> u64| self.files.iter().map(of).try_fold(0u64, u64::checked_add);
+        if all(|file| file.records).is_none() || all(|file| file.bytes).is_none() {
+            return Some("the records or bytes of its files are more than there can be".into());
+        }
+        // A record has its framing at least, compressed or not its place is not for free.
+        let is_short = |file: &&WrittenFile| file.records > file.bytes.saturating_mul(MOST_RECORDS_IN_A_BYTE);
+        self.files.iter().find(is_short).map(|file| format!("{} cannot hold so many records", file.path))
     }
 
     /// The files that lie beside the records and this, by name; their bytes depend on nothing else. None outside the folder.

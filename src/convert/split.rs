@@ -45,9 +45,34 @@ pub struct Split {
     pub share: u64,
 }
 
-/// The parts of a data set, which together are all of it.
+/// The parts of a data set, which together are all of it: one at least.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Split>")]
 pub struct Splits(Vec<Split>);
+
+impl TryFrom<Vec<Split>> for Splits {
+    type Error = ParseSplitsError;
+
+    fn try_from(splits: Vec<Split>) -> Result<Self, Self::Error> {
+        for (number, split) in splits.iter().enumerate() {
+            if !is_name(&split.name) {
+                return Err(ParseSplitsError::Name(split.name.clone()));
+            }
+            if splits[..number].iter().any(|other| other.name.eq_ignore_ascii_case(&split.name)) {
+                return Err(ParseSplitsError::SameName(split.name.clone()));
+            }
+        }
+        let sum = splits.iter().fold(0u64, |sum, split| sum.saturating_add(split.share));
+        if sum == PARTS { Ok(Self(splits)) } else { Err(ParseSplitsError::Sum(share::to_number(sum).to_string())) }
+    }
+}
+
+/// Whether this can stand in a file's name, and is a split's for TFDS.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.eq_ignore_ascii_case("all")
+}
 
 impl Splits {
     /// Everything in one part.
@@ -124,9 +149,7 @@ impl FromStr for Splits {
         let mut splits: Vec<Split> = Vec::new();
         for part in text.split(',').map(str::trim) {
             let (name, share) = part.split_once('=').ok_or_else(|| ParseSplitsError::NotASplit(part.to_owned()))?;
-            let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            if !is_name || name.eq_ignore_ascii_case("all") {
+            if !is_name(name) {
                 return Err(ParseSplitsError::Name(name.to_owned()));
             }
             let share = share::parse(share).ok_or_else(|| ParseSplitsError::Share(share.to_owned()))?;
@@ -135,8 +158,7 @@ impl FromStr for Splits {
             }
             splits.push(Split { name: name.to_owned(), share });
         }
-        let sum = splits.iter().map(|split| split.share).sum();
-        if sum == PARTS { Ok(Self(splits)) } else { Err(ParseSplitsError::Sum(share::to_number(sum).to_string())) }
+        splits.try_into()
     }
 }
 

@@ -16,6 +16,16 @@ pub fn one_line(text: &str) -> impl fmt::Display {
     OneLine(text.to_owned())
 }
 
+/// The text that bytes are, and what is not UTF-8 in them as `\xE9`.
+pub(crate) fn text_of_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
+    }
+    text
+}
+
 struct OneLine(String);
 
 impl fmt::Display for OneLine {

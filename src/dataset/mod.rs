@@ -16,6 +16,7 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use display::text_of_bytes;
 pub use display::{display_path, one_line};
 pub use error::DatasetError;
 pub use extensions::{Extensions, ParseExtensionsError};

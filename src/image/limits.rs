@@ -1,7 +1,6 @@
 //! How much one picture may ask for: TensorFlow's own limits, or the user's in their place.
 
 use std::fmt;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -113,45 +112,5 @@ impl Deadline {
     pub(super) fn has_passed(self) -> bool {
         // Waiting until other pictures are done is not this picture's doing.
         self.0.is_some_and(|end| Instant::now() >= end + memory::waited())
-    }
-}
-
-/// A file's bytes, which cannot be read any more when the time is up: how a decoder of somebody else's is stopped.
-pub(super) struct Timed<R> {
-    inner: R,
-    deadline: Deadline,
-}
-
-impl<R> Timed<R> {
-    pub(super) fn new(inner: R, deadline: Deadline) -> Self {
-        Self { inner, deadline }
-    }
-
-    fn look(&self) -> io::Result<()> {
-        if self.deadline.has_passed() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
-    }
-}
-
-impl<R: Read> Read for Timed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.look()?;
-        self.inner.read(buffer)
-    }
-}
-
-impl<R: BufRead> BufRead for Timed<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.look()?;
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.inner.consume(amount);
-    }
-}
-
-impl<R: Seek> Seek for Timed<R> {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(position)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::tfrecord::proto::Kind;
+use crate::tfrecord::message::{FeatureView, ListKind};
 
 /// How many different values are counted one by one; what has more is no class.
 const MOST_COUNTED: usize = 1000;
@@ -27,6 +27,8 @@ pub struct Feature {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Values {
+    /// No list: the writer named the feature and gave it no kind.
+    None,
     /// A float list.
     Float(Floats),
     /// An int64 list.
@@ -67,13 +69,20 @@ pub struct Counted<T: Ord> {
 
 impl Feature {
     /// The feature of one record.
-    pub(super) fn of(kind: &Kind) -> Self {
-        let (length, values) = match kind {
-            Kind::FloatList(list) => (list.value.len(), Values::Float(Floats::of(&list.value))),
-            Kind::Int64List(list) => (list.value.len(), Values::Int64(Counted::of(list.value.iter().copied()))),
-            Kind::BytesList(list) => (list.value.len(), Values::Bytes(Counted::of(list.value.iter().map(Vec::len)))),
+    pub(super) fn of(view: &FeatureView<'_>) -> Self {
+        let values = match view.kind() {
+            None => Values::None,
+            Some(ListKind::Floats) => Values::Float(Floats::of(view.floats())),
+            Some(ListKind::Integers) => Values::Int64(Counted::of(view.integers())),
+            Some(ListKind::Bytes) => Values::Bytes(Counted::of(view.byte_strings().map(<[u8]>::len))),
         };
+        let length = view.len();
         Self { records: 1, fewest: length, most: length, values }
+    }
+
+    /// Whether these are lists of one kind.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(&self.values) == std::mem::discriminant(&other.values)
     }
 
     /// Adds the same feature of other records, of the same kind.
@@ -82,6 +91,7 @@ impl Feature {
         self.fewest = self.fewest.min(other.fewest);
         self.most = self.most.max(other.most);
         match (&mut self.values, other.values) {
+            (Values::None, Values::None) => {}
             (Values::Float(ours), Values::Float(theirs)) => ours.add(&theirs),
             (Values::Int64(ours), Values::Int64(theirs)) => ours.add(theirs),
             (Values::Bytes(ours), Values::Bytes(theirs)) => ours.add(theirs),
@@ -91,13 +101,20 @@ impl Feature {
 }
 
 impl Floats {
-    fn of(values: &[f32]) -> Self {
-        let finite = || values.iter().copied().filter(|value| value.is_finite());
-        let sum = finite().map(f64::from).sum();
-        let not_finite = (values.len() - finite().count()) as u64;
-        let zeros = values.iter().filter(|value| **value == 0.0).count() as u64;
-        let (min, max) = (finite().reduce(f32::min), finite().reduce(f32::max));
-        Self { min, max, mean: None, zeros, not_finite, count: values.len() as u64, sum }.with_mean()
+    fn of(values: impl Iterator<Item = f32>) -> Self {
+        let mut all = Self { min: None, max: None, mean: None, zeros: 0, not_finite: 0, count: 0, sum: 0.0 };
+        for value in values {
+            all.count += 1;
+            all.zeros += u64::from(value == 0.0);
+            if value.is_finite() {
+                all.min = Some(all.min.map_or(value, |min| min.min(value)));
+                all.max = Some(all.max.map_or(value, |max| max.max(value)));
+                all.sum += f64::from(value);
+            } else {
+                all.not_finite += 1;
+            }
+        }
+        all.with_mean()
     }
 
     fn add(&mut self, other: &Self) {
@@ -118,12 +135,17 @@ impl Floats {
 
 impl<T: Ord + Copy> Counted<T> {
     fn of(values: impl Iterator<Item = T>) -> Self {
-        let mut counts = BTreeMap::new();
+        let mut all = Self { min: None, max: None, counts: Some(BTreeMap::new()) };
         for value in values {
-            *counts.entry(value).or_default() += 1;
+            all.min = Some(all.min.map_or(value, |min| min.min(value)));
+            all.max = Some(all.max.map_or(value, |max| max.max(value)));
+            if let Some(counts) = &mut all.counts {
+                *counts.entry(value).or_default() += 1;
+            }
+            // A record can have hundreds of millions: what has too many is not kept until its end.
+            all.counts = all.counts.filter(|counts| counts.len() <= MOST_COUNTED);
         }
-        let (min, max) = (counts.keys().next().copied(), counts.keys().next_back().copied());
-        Self { min, max, counts: (counts.len() <= MOST_COUNTED).then_some(counts) }
+        all
     }
 
     fn add(&mut self, other: Self) {
@@ -144,14 +166,21 @@ impl<T: Ord + Copy> Counted<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tfrecord::proto::{FloatList, Int64List};
+
+    fn feature(values: Values) -> Feature {
+        let count = match &values {
+            Values::Float(floats) => floats.count as usize,
+            _ => 0,
+        };
+        Feature { records: 1, fewest: count, most: count, values }
+    }
 
     fn floats(values: &[f32]) -> Feature {
-        Feature::of(&Kind::FloatList(FloatList { value: values.to_vec() }))
+        feature(Values::Float(Floats::of(values.iter().copied())))
     }
 
     fn integers(values: impl IntoIterator<Item = i64>) -> Feature {
-        Feature::of(&Kind::Int64List(Int64List { value: values.into_iter().collect() }))
+        feature(Values::Int64(Counted::of(values.into_iter())))
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub const SAMPLE: Sample = Sample::AtMost(MOST);
 #[must_use]
 pub fn brief(records: u64) -> Sample {
     let part = usize::try_from(records / 16).unwrap_or(usize::MAX);
-    Sample::AtMost(part.clamp(48, MOST))
+    Sample::Brief(part.clamp(48, MOST))
 }
 
 /// Which photos of a report may be fetched from object stores, where requests carry the user's credentials. A report that
@@ -136,8 +136,8 @@ fn read_report(path: &Path) -> Result<Report, PageError> {
 fn files_of(table: &Table, report: &Report) -> Vec<Option<usize>> {
     let accepted = || report.files.iter().enumerate().filter(|(_, file)| file.finding.verdict == Verdict::Accepted);
     let mut by_name: HashMap<String, usize> =
-        accepted().map(|(number, file)| (below_root(&file.path), number)).collect();
-    by_name.extend(accepted().map(|(number, file)| (file.path.clone(), number)));
+        accepted().map(|(number, file)| (below_root(&file.shown_path()), number)).collect();
+    by_name.extend(accepted().map(|(number, file)| (file.shown_path().into_owned(), number)));
     table.names.iter().map(|name| by_name.get(name).copied()).collect()
 }
 

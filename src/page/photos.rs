@@ -1,8 +1,10 @@
 //! The files of a report as a page shows them: by what name, and with which picture.
 
+use std::borrow::Cow;
+
 use super::html::{shown, text};
 use super::thumbnail::Thumbnails;
-use crate::report::Report;
+use crate::report::{FileReport, Report};
 
 /// The files of a report, with thumbnails of some.
 pub(super) struct Photos<'r> {
@@ -15,23 +17,23 @@ pub(super) struct Photos<'r> {
 impl<'r> Photos<'r> {
     /// Those of `report`; `wanted` files get a thumbnail, those that come first first.
     pub(super) fn of(report: &'r Report, wanted: impl Iterator<Item = usize>, threads: usize) -> Self {
-        let paths: Vec<&str> = report.files.iter().map(|file| &file.path[..]).collect();
+        let paths: Vec<Cow<'_, str>> = report.files.iter().map(FileReport::shown_path).collect();
         Self { report, thumbnails: Thumbnails::of(&report.files, wanted, threads), root: common_folder(&paths) }
     }
 
     /// The folder that all of them lie in, as plain text; nothing where there is none.
     pub(super) fn root(&self) -> String {
-        self.report.files.first().map_or(String::new(), |file| shown(&file.path[..self.root]))
+        self.report.files.first().map_or(String::new(), |file| shown(&file.shown_path()[..self.root]))
     }
 
     /// A file's path as plain text.
     pub(super) fn path(&self, file: usize) -> String {
-        shown(&self.report.files[file].path)
+        shown(&self.report.files[file].shown_path())
     }
 
     /// The same from the common folder on.
     pub(super) fn name(&self, file: usize) -> String {
-        shown(&self.report.files[file].path[self.root..])
+        shown(&self.report.files[file].shown_path()[self.root..])
     }
 
     /// An item of a gallery: the picture, or words instead of it, the name, and a line about it.
@@ -50,12 +52,13 @@ pub(super) fn item(thumbnail: Option<&str>, instead: &str, name: &str, about: &s
 }
 
 /// How long the path of the folder is that all these files lie in, its separator included.
-fn common_folder(paths: &[&str]) -> usize {
+fn common_folder(paths: &[impl AsRef<str>]) -> usize {
     let is_separator = |character: char| character == '/' || cfg!(windows) && character == '\\';
     let Some((first, rest)) = paths.split_first() else { return 0 };
+    let first = first.as_ref();
     let mut common = first.len();
     for path in rest {
-        common = first.bytes().zip(path.bytes()).take(common).take_while(|(a, b)| a == b).count();
+        common = first.bytes().zip(path.as_ref().bytes()).take(common).take_while(|(a, b)| a == b).count();
     }
     first.char_indices().rfind(|(at, character)| *at < common && is_separator(*character)).map_or(0, |(at, _)| at + 1)
 }

@@ -1,7 +1,7 @@
 //! Small pictures that lie in the page itself.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
@@ -38,7 +38,7 @@ impl Thumbnails {
         let (mut made, mut bytes) = (0, 0);
         let make = |(): &mut (), number: usize| {
             let file = &files[wanted[number]];
-            thumbnail(Path::new(file.quarantined.as_ref().unwrap_or(&file.path)))
+            thumbnail(&file.quarantined.as_ref().map_or_else(|| file.to_path(), PathBuf::from))
         };
         // It ends early, or it does not: either way what is there is there.
         let _ = parallel::ordered(wanted.len(), vec![(); threads], make, |thumbnail| {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 pub use error::ProbeError;
 
+use crate::dataset::one_line;
 use crate::parallel;
 use crate::table::Table;
 use ridge::{Classifier, Moments, Rows};
@@ -130,7 +131,7 @@ fn by_split(table: &Table, threads: usize) -> Result<Scored, ProbeError> {
         (0..table.labels.len()).partition(|&row| table.splits[row].as_deref() == Some(name.as_str()));
     let known = train.iter().any(|&row| table.labels[row] != table.labels[train[0]]);
     if test.is_empty() || !known {
-        let problem = format!("split '{name}' has images of fewer than two classes, or all there are");
+        let problem = format!("split '{}' has images of fewer than two classes, or all there are", one_line(&name));
         return Err(ProbeError::TooFew { problem, advice: "convert with other shares in --split, or without it" });
     }
     let classifier = Moments::of(Rows::of(table), &train, table.classes.len(), threads).fit();
@@ -145,8 +146,9 @@ fn by_folds(table: &Table, folds: usize, threads: usize) -> Result<Scored, Probe
         seen[label] += 1;
     }
     if let Some(class) = seen.iter().position(|&count| count == 1) {
-        let problem = format!("class '{}' has a single image", table.classes[class]);
-        return Err(ProbeError::TooFew { problem, advice: "give it at least two, or leave it out with --classes" });
+        let problem = format!("class '{}' has a single image", one_line(&table.classes[class]));
+        let advice = "convert at least two of it, or leave the class out there: 'petrec convert --classes'";
+        return Err(ProbeError::TooFew { problem, advice });
     }
     parts.retain(|part| !part.is_empty());
     let moments: Vec<_> =

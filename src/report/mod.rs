@@ -6,13 +6,14 @@ mod file;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use file::{ReportFile, ReportFileError};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{ImageFile, display_path};
+use crate::dataset::{ImageFile, display_path, text_of_bytes};
 use crate::image::{Accept, Format, Outline, Reason, Rejection};
+use crate::paths::{bytes_of, path_of};
 
 /// What was decided about one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,6 +70,9 @@ impl Finding {
 pub struct FileReport {
     /// The path as it could be opened from the folder where petrec ran; bytes that are not UTF-8 are replaced.
     pub path: String,
+    /// The path's bytes in hexadecimal, where it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
     /// Name of its class, where the data set has classes.
     pub class: Option<String>,
     /// What was found out about it.
@@ -78,6 +82,48 @@ pub struct FileReport {
     pub split: Option<String>,
     /// Where `--quarantine` moved it.
     pub quarantined: Option<String>,
+}
+
+impl FileReport {
+    /// What was found out about the file at `path`, which is in no split.
+    #[must_use]
+    pub fn new(path: &Path, class: Option<String>, finding: Finding) -> Self {
+        let bytes = match path.to_str() {
+            Some(_) => None,
+            None => bytes_of(path).map(|bytes| crate::hex(&bytes)),
+        };
+        let path = path.to_string_lossy().into_owned();
+        Self { path, path_bytes: bytes, class, finding, split: None, quarantined: None }
+    }
+
+    /// The path for opening.
+    #[must_use]
+    pub fn to_path(&self) -> PathBuf {
+        let bytes = self.path_bytes.as_deref().and_then(bytes_of_hex);
+        bytes.and_then(|bytes| path_of(&bytes)).unwrap_or_else(|| PathBuf::from(&self.path))
+    }
+
+    /// The path as text, what is not UTF-8 in it as `\xE9`.
+    #[must_use]
+    pub fn shown_path(&self) -> Cow<'_, str> {
+        shown_path(&self.path, self.path_bytes.as_deref())
+    }
+}
+
+/// The text of a path that a report has, with its bytes where it is not UTF-8.
+pub(crate) fn shown_path<'p>(path: &'p str, bytes: Option<&str>) -> Cow<'p, str> {
+    match bytes.and_then(bytes_of_hex) {
+        Some(bytes) => Cow::Owned(text_of_bytes(&bytes)),
+        None => Cow::Borrowed(path),
+    }
+}
+
+/// The bytes that hexadecimal digits stand for; `None` where they are none.
+fn bytes_of_hex(hex: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
 }
 
 /// How many files of some kind were taken and how many were not.
@@ -174,13 +220,8 @@ impl Report {
     /// Adds the next file of the data set's order.
     pub fn push(&mut self, path: &Path, label: Option<usize>, finding: Finding) {
         self.count(label, &finding);
-        self.files.push(FileReport {
-            path: path.to_string_lossy().into_owned(),
-            class: label.and_then(|label| Some(self.classes.get(label)?.name.clone())),
-            finding,
-            split: None,
-            quarantined: None,
-        });
+        let class = label.and_then(|label| Some(self.classes.get(label)?.name.clone()));
+        self.files.push(FileReport::new(path, class, finding));
     }
 
     /// Says in which of the splits each file is: `files` are their places in the report, with the name of the split.

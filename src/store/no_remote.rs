@@ -58,7 +58,7 @@ pub(crate) fn upload(_: &Path, _: &Path) -> io::Result<()> {
     missing()
 }
 
-pub(crate) fn upload_new(_: &Path, _: &Path) -> io::Result<()> {
+pub(crate) fn upload_new(_: &Path, _: &Path) -> io::Result<bool> {
     missing()
 }
 

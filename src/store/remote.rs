@@ -275,15 +275,15 @@ pub(crate) fn put_new(url: &Path, content: Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// Makes an object of a file unless there is one of that name. Of large files stores cannot say so in one request: of two that
+/// Makes an object of a file unless there is one of that name, and tells whether it did. Of large files stores cannot say so in one request: of two that
 /// come at the same moment the later stays.
-pub(crate) fn upload_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn upload_new(from: &Path, to: &Path) -> io::Result<bool> {
     if from.metadata()?.len() <= PART {
-        return put_new(to, fs::read(from)?).map(|_| ());
+        return put_new(to, fs::read(from)?);
     }
     match head(to) {
-        Err(error) if error.kind() == ErrorKind::NotFound => upload(from, to),
-        outcome => outcome.map(|_| ()),
+        Err(error) if error.kind() == ErrorKind::NotFound => upload(from, to).map(|()| true),
+        outcome => outcome.map(|_| false),
     }
 }
 

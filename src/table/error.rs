@@ -12,7 +12,7 @@ use crate::inspect::InspectError;
 #[derive(Debug, Error)]
 pub enum TableError {
     /// The folder does not tell what its records hold.
-    #[error("{0}; name a folder that 'petrec convert' has finished")]
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// A record file cannot be read to its end.
     #[error("{}: {reason}", display_path(path))]
@@ -31,6 +31,16 @@ pub enum TableError {
         number: u64,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A record file has another length than the manifest says.
+    #[error("{}: is {found} bytes long, the manifest says {expected}; run 'petrec verify' on it", display_path(path))]
+    Length {
+        /// The record file.
+        path: PathBuf,
+        /// Its length.
+        found: u64,
+        /// What the manifest says.
+        expected: u64,
     },
     /// There are more or fewer records than the manifest says.
     #[error("{}: {found} records, and the manifest says {expected}; run 'petrec verify' on it", display_path(path))]

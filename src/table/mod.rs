@@ -1,6 +1,8 @@
 //! The features of a finished conversion, averaged over the picture, with their labels: for those who look at them.
 
 mod error;
+mod sample;
+mod seek;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,36 +10,24 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use error::TableError;
+pub use sample::Sample;
 
 use crate::convert::{Manifest, REPORT_NAME, WrittenFile};
+use crate::dataset::{one_line, text_of_bytes};
 use crate::engine::average;
 use crate::inspect::InspectError;
 use crate::parallel;
-use crate::report::Verdict;
+use crate::report::{Verdict, shown_path};
 use crate::store;
-use crate::tfrecord::{Example, Extra, Message, Reader, open};
+use crate::tfrecord::message::Message;
+use crate::tfrecord::{Compression, Extra, Reader, open, open_briefly};
+use sample::Wanted;
+use seek::{Jumps, Seeker};
 
-/// Which records are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sample {
-    /// Every one.
-    All,
-    /// At most so many, evenly spaced, so that each class and each split has its share.
-    AtMost(usize),
-}
-
-impl Sample {
-    /// Whether record `number` of `records` is one of them.
-    fn has(self, number: u64, records: u64) -> bool {
-        match self {
-            Self::AtMost(most) if (most as u64) < records => {
-                let before = |number: u64| u128::from(number) * most as u128 / u128::from(records);
-                before(number) != before(number + 1)
-            }
-            Self::All | Self::AtMost(_) => true,
-        }
-    }
-}
+/// Bytes of the features of all records up to which compressed files are read to their ends for any sample: a second's work.
+const SMALL: u64 = 64 << 20;
+/// Bytes of a record below which a file in a store is read through rather than in a request for each record.
+const WORTH_A_REQUEST: u64 = 64 << 10;
 
 /// Images of a conversion.
 pub struct Table {
@@ -100,9 +90,12 @@ impl Table {
         };
         let first = |next: &mut u64, file: &WrittenFile| Some(std::mem::replace(next, *next + file.records));
         let firsts: Vec<u64> = manifest.files.iter().scan(0, first).collect();
-        let records = table.records;
-        let is_wanted = |number: u64| sample.has(number, records);
-        let read = |(): &mut (), number: usize| (number, read_file(out, manifest, number, firsts[number], is_wanted));
+        let wanted = |number: usize| {
+            let range = firsts[number]..firsts[number] + manifest.files[number].records;
+            sample.of(range, table.records, is_cheap_to_read_through(manifest))
+        };
+        let source = Source { out, manifest };
+        let read = |(): &mut (), number: usize| (number, source.read(number, firsts[number], wanted(number)));
         parallel::ordered(manifest.files.len(), vec![(); threads], read, |(number, part)| {
             let part = part?;
             let split = &manifest.files[number].split;
@@ -158,6 +151,7 @@ impl Table {
         #[derive(Deserialize)]
         struct File {
             path: String,
+            path_bytes: Option<String>,
             verdict: Verdict,
             split: Option<String>,
         }
@@ -165,7 +159,7 @@ impl Table {
         let Some(Report { files }) = report else { return };
         let mut paths: HashMap<Option<String>, Vec<String>> = HashMap::new();
         for file in files.into_iter().filter(|file| file.verdict == Verdict::Accepted) {
-            paths.entry(file.split).or_default().push(file.path);
+            paths.entry(file.split).or_default().push(shown_path(&file.path, file.path_bytes.as_deref()).into_owned());
         }
         let mut rest: HashMap<_, _> = paths.into_iter().map(|(split, paths)| (split, paths.into_iter())).collect();
         let mut names = Vec::new();
@@ -179,79 +173,124 @@ impl Table {
     }
 }
 
-/// Reads the wanted records of a file whose first one has the number `first` among all.
-fn read_file(
-    out: &Path,
-    manifest: &Manifest,
-    number: usize,
-    first: u64,
-    is_wanted: impl Fn(u64) -> bool,
-) -> Result<Part, TableError> {
-    let file = &manifest.files[number];
-    // A manifest of ours names no file outside its folder; the folder itself is none that can be read.
-    let path = out.join(file.relative().unwrap_or_default());
-    let unreadable = |reason: InspectError| TableError::Read { path: path.clone(), reason };
-    let mut part = Part::default();
-    let (_, content) = open(&path).map_err(|error| unreadable(error.into()))?;
-    let mut reader = Reader::new(content);
-    loop {
-        let number = reader.records();
-        if !is_wanted(first + number) {
-            let Some(passed) = reader.pass_over() else { break };
-            passed.map_err(|error| unreadable(error.into()))?;
-            continue;
+/// Whether reading all records costs so little that a sample can be spread over compressed files.
+fn is_cheap_to_read_through(manifest: &Manifest) -> bool {
+    let values = manifest.record.values().unwrap_or_default() as u64;
+    manifest.record.compression == Compression::None.name()
+        || manifest.records().saturating_mul(values).saturating_mul(size_of::<f32>() as u64) <= SMALL
+}
+
+/// The record files of a conversion.
+struct Source<'a> {
+    out: &'a Path,
+    manifest: &'a Manifest,
+}
+
+impl Source<'_> {
+    /// Reads the wanted records of a file, whose first record has the number `first` among all.
+    fn read(&self, number: usize, first: u64, wanted: Wanted) -> Result<Part, TableError> {
+        let Self { out, manifest } = self;
+        let file = &manifest.files[number];
+        // A manifest of ours names no file outside its folder; the folder itself is none that can be read.
+        let path = out.join(file.relative().unwrap_or_default());
+        let unreadable = |reason: InspectError| TableError::Read { path: path.clone(), reason };
+        let mut part = Part::default();
+        let mut take = |number: u64, record: &[u8]| {
+            let add = part.add(record, manifest, || format!("{}, record {number}", file.path));
+            add.map_err(|problem| TableError::Record { path: path.clone(), number, problem })?;
+            part.numbers.push(first + number);
+            Ok::<_, TableError>(())
+        };
+        let numbers = match wanted {
+            Wanted::All => {
+                let mut reader = Reader::taking_turns(open(&path).map_err(|error| unreadable(error.into()))?.1);
+                while let Some(record) = reader.next() {
+                    take(reader.records() - 1, &record.map_err(|error| unreadable(error.into()))?)?;
+                }
+                return match reader.records() {
+                    found if found == file.records => Ok(part),
+                    found => Err(TableError::Count { path, found, expected: file.records }),
+                };
+            }
+            Wanted::Some(numbers) => numbers,
+        };
+        // What is not read is there all the same; of a store that would be a request for each file.
+        if !store::is_url(&path) {
+            let found = store::metadata(&path).map_err(|error| unreadable(error.into()))?.bytes;
+            if found != file.bytes {
+                return Err(TableError::Length { path, found, expected: file.bytes });
+            }
         }
-        let Some(record) = reader.next() else { break };
-        let record = record.map_err(|error| unreadable(error.into()))?;
-        let add = part.add(&record, manifest, || format!("{}, record {number}", file.path));
-        add.map_err(|problem| TableError::Record { path: path.clone(), number, problem })?;
-        part.numbers.push(first + number);
+        if numbers.is_empty() {
+            return Ok(part);
+        }
+        if self.can_seek(file, &path) {
+            let mut seeker = Seeker::open(&path, self.jumps()).map_err(|error| unreadable(error.into()))?;
+            for number in numbers {
+                take(number, &seeker.record(number).map_err(|error| unreadable(error.into()))?)?;
+            }
+            return Ok(part);
+        }
+        let mut reader = Reader::taking_turns(open_briefly(&path).map_err(|error| unreadable(error.into()))?);
+        for number in numbers {
+            let record = loop {
+                let passes = reader.records() < number;
+                let read = if passes {
+                    reader.pass_over().map(|passed| passed.map(|()| None))
+                } else {
+                    reader.next().map(|record| record.map(Some))
+                };
+                match read {
+                    None => return Err(TableError::Count { path, found: reader.records(), expected: file.records }),
+                    Some(record) => {
+                        if let Some(record) = record.map_err(|error| unreadable(error.into()))? {
+                            break record;
+                        }
+                    }
+                }
+            };
+            take(number, &record)?;
+        }
+        Ok(part)
     }
-    match reader.records() {
-        found if found == file.records => Ok(part),
-        found => Err(TableError::Count { path, found, expected: file.records }),
+
+    /// Whether single records of a file can be had for less than all of them.
+    fn can_seek(&self, file: &WrittenFile, path: &Path) -> bool {
+        let is_plain = self.manifest.record.compression == Compression::None.name();
+        let is_small = file.bytes / file.records.max(1) < WORTH_A_REQUEST;
+        is_plain && !(store::is_url(path) && is_small && self.jumps() == Jumps::None)
+    }
+
+    /// Records without extras are equally long but for their labels' bytes, which grow with the label: between two equally long
+    /// ones of a sorted file lie others of that length.
+    fn jumps(&self) -> Jumps {
+        const ONE_BYTE: usize = 128; // the first label of two bytes
+        let is_uniform = self.manifest.plan.is_sorted() || self.manifest.classes.len() <= ONE_BYTE;
+        if self.manifest.record.with.is_empty() && is_uniform { Jumps::OverEqual } else { Jumps::None }
     }
 }
 
 impl Part {
     fn add(&mut self, record: &[u8], manifest: &Manifest, place: impl Fn() -> String) -> Result<(), String> {
-        let example = Example::decode(record).map_err(|error| format!("no tf.train.Example ({error})"))?;
         let description = &manifest.record;
-        let (values, channels) = (description.shape.iter().product::<usize>(), description.shape.last().copied());
-        let feature = example.floats(&description.feature_key).filter(|floats| floats.len() == values && values > 0);
-        let feature = feature.ok_or_else(|| format!("not {values} floats under '{}'", description.feature_key))?;
+        let [feature_key, label_key] = [&description.feature_key, &description.label_key].map(|key| one_line(key));
+        let message = Message::parse(record).map_err(|error| error.to_string())?;
+        let (values, channels) = (description.values(), description.shape.last().copied().unwrap_or_default());
+        let feature = message.floats(&description.feature_key).filter(|floats| Some(floats.len()) == values);
+        let feature =
+            feature.ok_or_else(|| format!("not {} floats under '{feature_key}'", values.unwrap_or_default()))?;
+        let feature: Vec<f32> = feature.floats().collect();
         if !feature.iter().all(|value| value.is_finite()) {
-            return Err(format!("a value under '{}' is not finite", description.feature_key));
+            return Err(format!("a value under '{feature_key}' is not finite"));
         }
-        let label = match example.integers(&description.label_key) {
-            Some(&[label]) => usize::try_from(label).ok().filter(|label| *label < manifest.classes.len()),
-            _ => None,
-        };
-        let label = label.ok_or_else(|| format!("no label of a class under '{}'", description.label_key))?;
+        let label = message.integer(&description.label_key).and_then(|label| usize::try_from(label).ok());
+        let label = label.filter(|label| *label < manifest.classes.len());
+        let label = label.ok_or_else(|| format!("no label of a class under '{label_key}'"))?;
 
-        self.features.extend(average(feature, channels.unwrap_or(values)));
+        self.features.extend(average(&feature, channels));
         self.labels.push(label);
-        let path = example.bytes(Extra::Path.key()).and_then(|values| values.first());
-        self.names.push(path.map_or_else(place, |path| String::from_utf8_lossy(path).into_owned()));
+        let path = message.byte_string(Extra::Path.key());
+        self.names.push(path.map_or_else(place, text_of_bytes));
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_is_spread_evenly_and_has_its_size() {
-        for (most, records) in [(2000, 25_000), (2000, 2001), (3, 10), (1, 7)] {
-            let taken: Vec<u64> = (0..records).filter(|number| Sample::AtMost(most).has(*number, records)).collect();
-            assert_eq!(taken.len(), most, "{most} of {records}");
-            let gaps: Vec<u64> = taken.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            let spread = gaps.iter().max().zip(gaps.iter().min()).map_or(0, |(most, least)| most - least);
-            assert!(spread <= 1, "{most} of {records}: {gaps:?}");
-        }
-        for sample in [Sample::All, Sample::AtMost(7), Sample::AtMost(8)] {
-            assert!((0..7).all(|number| sample.has(number, 7)), "{sample:?}");
-        }
     }
 }

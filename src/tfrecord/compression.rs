@@ -4,17 +4,20 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::ZlibDecoder;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde::Serialize;
 
 use super::framing;
-use super::reader::Reader;
+use super::inflate::Inflate;
 use super::scan::{Scanner, Stretch};
+use super::stream::StreamScanner;
 use crate::store::{self, ReadSeek};
 
 /// Few large reads.
 const BUFFER: usize = 1 << 20;
+/// Or little, where the first few records of a file are all that is wanted.
+const SMALL_BUFFER: usize = 1 << 16;
 
 /// How a record file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,8 +72,7 @@ impl Compression {
     fn decompressor(self, file: BufReader<Box<dyn ReadSeek>>) -> Box<dyn Read> {
         match self {
             Self::None => Box::new(file),
-            Self::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
-            Self::Zlib => Box::new(BufReader::with_capacity(BUFFER, ZlibDecoder::new(file))),
+            Self::Gzip | Self::Zlib => Box::new(BufReader::with_capacity(file.capacity(), Inflate::new(file, self))),
         }
     }
 
@@ -93,6 +95,23 @@ impl fmt::Display for Compression {
             Self::Zlib => "zlib",
         })
     }
+}
+
+/// Whether a file that begins like this begins with a length that matches its checksum, compressed or not.
+pub(crate) fn begins_with_record(start: &[u8]) -> bool {
+    let mut header = Vec::with_capacity(framing::HEADER_LEN);
+    let wanted = framing::HEADER_LEN as u64;
+    // What is cut off behind the header is of no interest.
+    let _ = match Compression::of(start) {
+        Compression::None => start.take(wanted).read_to_end(&mut header),
+        compression => Inflate::new(start, compression).take(wanted).read_to_end(&mut header),
+    };
+    header.first_chunk().and_then(framing::length).is_some()
+}
+
+/// Whether a compressed file's name ends like this, in lower case and without the dot.
+pub(crate) fn is_compressed_ending(ending: &str) -> bool {
+    ["gz", "gzip", "zlib", "zz"].contains(&ending)
 }
 
 /// Compresses what is written on its way to another writer. The same data gives the same bytes: no time and no name go into
@@ -153,35 +172,38 @@ impl<W: Write> Write for Compressor<W> {
 /// # Errors
 /// What opening and the first read say.
 pub fn open(path: &Path) -> io::Result<(Compression, Box<dyn Read>)> {
-    let (compression, file) = sniff(path)?;
+    let (compression, file) = sniff(path, BUFFER)?;
     Ok((compression, compression.decompressor(file)))
 }
 
+/// Opens a record file, compressed or not, for reading its first few records.
+pub(crate) fn open_briefly(path: &Path) -> io::Result<Box<dyn Read>> {
+    let (compression, file) = sniff(path, SMALL_BUFFER)?;
+    Ok(compression.decompressor(file))
+}
+
 /// Opens a file, and tells from its first bytes how it is compressed.
-fn sniff(path: &Path) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
-    let mut file = BufReader::with_capacity(BUFFER, store::open(path)?);
+fn sniff(path: &Path, buffer: usize) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
+    let mut file = BufReader::with_capacity(buffer, store::open(path)?);
     Ok((Compression::of(file.fill_buf()?), file))
 }
 
-/// Opens a record file, compressed or not, for reading on after damage. In a compressed file nothing can be found behind
-/// damage: the rest is lost, and counts as no bytes.
+/// Opens a record file, compressed or not, for reading on after damage. What a compressed file holds is searched as a plain one
+/// is, up to where the stream itself is cut or damaged: what would follow there is lost.
 ///
 /// # Errors
 /// What opening and the first read say.
 pub fn stretches(path: &Path) -> io::Result<Box<dyn Iterator<Item = io::Result<Stretch>>>> {
-    let content = match sniff(path)? {
-        (Compression::None, file) => return Ok(Box::new(Scanner::new(file.into_inner())?)),
-        (compression, file) => compression.decompressor(file),
-    };
-    let stretch =
-        |record: Result<_, _>| Ok(record.map_or_else(|error| Stretch::Lost { error, bytes: 0 }, Stretch::Intact));
-    Ok(Box::new(Reader::new(content).map(stretch)))
+    Ok(match sniff(path, BUFFER)? {
+        (Compression::None, file) => Box::new(Scanner::new(file.into_inner())?),
+        (compression, file) => Box::new(StreamScanner::new(Inflate::new(file, compression))),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tfrecord::Writer;
+    use crate::tfrecord::{Reader, Writer};
 
     #[test]
     fn a_record_file_reads_the_same_however_it_is_compressed() {

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::inflate::StreamDamage;
+
 /// Bytes that a record's data may have: no message of protobuf is longer, and so no `tf.train.Example`.
 pub const MAX_EXAMPLE_LEN: u64 = i32::MAX as u64;
 
@@ -71,6 +73,15 @@ pub enum Damage {
         /// The masked checksum of the data in the file.
         computed: u32,
     },
+    /// The file is compressed as a whole, and its stream is cut or damaged.
+    #[error(transparent)]
+    Stream(StreamDamage),
+    /// The record is longer than what is left of the memory.
+    #[error("a record of {length} bytes, for which the system has no memory; read it on a machine with more")]
+    NoMemory {
+        /// The record's own length.
+        length: u64,
+    },
     /// The file could not be read.
     #[error("reading failed: {0}; check the disk and the file's permissions")]
     Io(io::Error),
@@ -78,6 +89,9 @@ pub enum Damage {
 
 impl From<io::Error> for Damage {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(damage) => Self::Stream(*damage),
+            None => Self::Io(error),
+        }
     }
 }

@@ -23,7 +23,12 @@ const MASK_DELTA: u32 = 0xa282_ead8;
 
 /// The checksum that TFRecord files store: CRC-32C (Castagnoli), turned right by 15 bits, plus `0xa282ead8` (wrapping).
 pub fn masked_crc(data: &[u8]) -> u32 {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(MASK_DELTA)
+    mask(crc32c::crc32c(data))
+}
+
+/// What is stored for a CRC-32C.
+pub(super) fn mask(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(MASK_DELTA)
 }
 
 /// The 12 bytes before the data of a record of `length` bytes.

@@ -10,18 +10,24 @@ mod damage;
 mod example;
 pub mod framing;
 mod index;
+mod inflate;
+pub(crate) mod message;
 pub mod proto;
 mod reader;
 mod scan;
+mod stream;
+mod turn;
 mod writer;
 
 pub use compression::{Compression, Compressor, open, stretches};
+pub(crate) use compression::{begins_with_record, is_compressed_ending, open_briefly};
 pub use damage::{Damage, MAX_EXAMPLE_LEN, ReadError};
 pub use example::{Extra, LayoutError, ParseExtraError, RecordLayout};
 pub use index::Index;
+pub use inflate::{StreamDamage, StreamFault};
 /// The trait behind `Example::decode` and `encode_to_vec`, so that readers need no prost of their own.
 pub use prost::Message;
 pub use proto::Example;
 pub use reader::Reader;
-pub use scan::{Scanner, Stretch};
+pub use scan::{Rest, Scanner, Stretch};
 pub use writer::Writer;

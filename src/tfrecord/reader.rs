@@ -2,16 +2,19 @@
 //!
 //! A damaged or hostile file costs one error and little memory: a record's buffer grows with the bytes that are really there,
 //! whatever length its header claims, and a record that is too long for a `tf.train.Example` is not read at all, because a
-//! compressed file of some megabytes can really hold it.
+//! compressed file of some megabytes can really hold it. Where the system has no memory for a record, that is an error, too.
 
 use std::io::{self, ErrorKind, Read};
 use std::iter::FusedIterator;
 
 use super::damage::{Damage, MAX_EXAMPLE_LEN, ReadError};
 use super::framing::{self, FOOTER_LEN, HEADER_LEN};
+use super::turn::{LARGE, Turn};
 
 // A header's claim is believed up to here without seeing the bytes: enough for a B0 record in one allocation.
 const TRUSTED_LEN: u64 = 1 << 20;
+/// Bytes that are read at a time where data is not kept.
+const PIECE: u64 = 1 << 16;
 
 /// Iterates over the records of one file and checks both checksums of each; ends after the first error.
 ///
@@ -23,12 +26,35 @@ pub struct Reader<R: Read> {
     offset: u64,
     limit: u64,
     done: bool,
+    turns: Turns,
+    /// That of the last record, until the next one is read.
+    turn: Option<Turn>,
+}
+
+/// Whether large records of several readers may be in memory at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turns {
+    /// They may: whose they are is for the caller to know.
+    None,
+    /// One at a time, from when it is read until the next record is or the reader is gone.
+    Taken,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader whose first record starts at the present position of `inner`.
     pub fn new(inner: R) -> Self {
-        Self { inner, record: 0, offset: 0, limit: MAX_EXAMPLE_LEN, done: false }
+        Self { inner, record: 0, offset: 0, limit: MAX_EXAMPLE_LEN, done: false, turns: Turns::None, turn: None }
+    }
+
+    /// A reader that keeps no large record in memory beside that of another thread, for records of anybody's. A thread has one
+    /// such reader at a time, and is through with a record when it reads the next one.
+    pub(crate) fn taking_turns(inner: R) -> Self {
+        Self { turns: Turns::Taken, ..Self::new(inner) }
+    }
+
+    /// Hands over the turn that the last record has.
+    pub(super) fn take_turn(&mut self) -> Option<Turn> {
+        self.turn.take()
     }
 
     /// The same for records that are no examples and may have any length.
@@ -87,12 +113,15 @@ impl<R: Read> Reader<R> {
 
     /// The next record's data; `None` where the file ends between two records.
     fn read_record(&mut self) -> Result<Option<Vec<u8>>, Damage> {
+        self.turn = None;
         let Some(length) = self.read_header()? else { return Ok(None) };
+        if length > LARGE && self.turns == Turns::Taken {
+            self.turn = Some(Turn::wait());
+        }
         let truncated = |found| Damage::TruncatedData { expected: length.saturating_add(FOOTER_LEN as u64), found };
-        let mut data = Vec::with_capacity(length.min(TRUSTED_LEN) as usize);
-        let found = (&mut self.inner).take(length).read_to_end(&mut data)? as u64;
-        if found < length {
-            return Err(truncated(found));
+        let data = self.read_data(length)?;
+        if (data.len() as u64) < length {
+            return Err(truncated(data.len() as u64));
         }
         let mut footer = [0; FOOTER_LEN];
         let found = fill(&mut self.inner, &mut footer)?;
@@ -105,6 +134,47 @@ impl<R: Read> Reader<R> {
             return Err(Damage::DataChecksum { stored, computed });
         }
         Ok(Some(data))
+    }
+
+    /// So many bytes, or as many as there are. The buffer is at most twice as long as what came.
+    fn read_data(&mut self, length: u64) -> Result<Vec<u8>, Damage> {
+        let mut data = Vec::new();
+        loop {
+            let (found, left) = (data.len() as u64, length - data.len() as u64);
+            let room = left.min(found.max(TRUSTED_LEN));
+            let is_room = usize::try_from(room).is_ok_and(|room| data.try_reserve_exact(room).is_ok());
+            if !is_room {
+                return Err(Damage::NoMemory { length });
+            }
+            let read = (&mut self.inner).take(room).read_to_end(&mut data)? as u64;
+            if read < room || read == left {
+                return Ok(data);
+            }
+        }
+    }
+
+    /// Whether data and checksum of the record that begins here are sound, without keeping it.
+    pub(super) fn is_intact(&mut self) -> io::Result<bool> {
+        match self.check_record() {
+            Err(Damage::Io(error)) => Err(error),
+            outcome => Ok(matches!(outcome, Ok(true))),
+        }
+    }
+
+    fn check_record(&mut self) -> Result<bool, Damage> {
+        let Some(mut left) = self.read_header()? else { return Ok(false) };
+        let (mut crc, mut piece) = (0, vec![0; left.min(PIECE) as usize]);
+        while left > 0 {
+            let part = &mut piece[..left.min(PIECE) as usize];
+            if fill(&mut self.inner, part)? < part.len() {
+                return Ok(false);
+            }
+            crc = crc32c::crc32c_append(crc, part);
+            left -= part.len() as u64;
+        }
+        let mut footer = [0; FOOTER_LEN];
+        let found = fill(&mut self.inner, &mut footer)?;
+        Ok(found == FOOTER_LEN && u32::from_le_bytes(footer) == framing::mask(crc))
     }
 
     /// Moves on behind a record that was read, whose data has a length, or ends with the file or the damage.

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use super::damage::{Damage, ReadError};
 use super::framing::{self, FRAMING_LEN, HEADER_LEN};
 use super::reader::Reader;
+use super::turn::Turn;
 
 /// Bytes that are searched at a time.
 const CHUNK: usize = 1 << 20;
@@ -23,7 +24,19 @@ pub enum Stretch {
         error: ReadError,
         /// How many there are.
         bytes: u64,
+        /// What becomes of what follows them.
+        rest: Rest,
     },
+}
+
+/// What becomes of what follows lost bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// It is read, or there is nothing.
+    #[default]
+    Read,
+    /// It cannot be read: how long it is, nobody knows.
+    Lost,
 }
 
 /// Iterates over the stretches of a file, from its first byte to its last.
@@ -37,6 +50,8 @@ pub struct Scanner<R: Read + Seek> {
     offset: u64,
     record: u64,
     budget: u64,
+    /// That of the last record, until the next one is read.
+    turn: Option<Turn>,
 }
 
 impl<R: Read + Seek> Scanner<R> {
@@ -48,16 +63,21 @@ impl<R: Read + Seek> Scanner<R> {
         let length = inner.seek(SeekFrom::End(0))?;
         inner.rewind()?;
         let budget = length.saturating_mul(FALSE_STARTS);
-        Ok(Self { inner: BufReader::with_capacity(CHUNK, inner), length, offset: 0, record: 0, budget })
+        Ok(Self { inner: BufReader::with_capacity(CHUNK, inner), length, offset: 0, record: 0, budget, turn: None })
     }
 
     fn read_stretch(&mut self) -> io::Result<Option<Stretch>> {
         if self.offset >= self.length {
             return Ok(None); // what was added to the file since is for the next look at it
         }
-        let damage = match Reader::new(&mut self.inner).next() {
+        self.turn = None;
+        let mut reader = Reader::taking_turns(&mut self.inner);
+        let read = reader.next();
+        let turn = reader.take_turn();
+        let damage = match read {
             None => return Ok(None),
             Some(Ok(data)) => {
+                self.turn = turn;
                 self.record += 1;
                 self.offset += (FRAMING_LEN + data.len()) as u64;
                 return Ok(Some(Stretch::Intact(data)));
@@ -74,7 +94,7 @@ impl<R: Read + Seek> Scanner<R> {
         self.record += 1;
         self.offset = next;
         self.inner.seek(SeekFrom::Start(next))?;
-        Ok(Some(Stretch::Lost { error, bytes }))
+        Ok(Some(Stretch::Lost { error, bytes, rest: Rest::Read }))
     }
 
     /// Where the damaged record here ends by its own length, if that is the file's end or an intact record begins there.
@@ -125,11 +145,7 @@ impl<R: Read + Seek> Scanner<R> {
 
     fn is_intact_at(&mut self, place: u64) -> io::Result<bool> {
         self.inner.seek(SeekFrom::Start(place))?;
-        match Reader::new(&mut self.inner).next() {
-            Some(Ok(_)) => Ok(true),
-            Some(Err(ReadError { damage: Damage::Io(error), .. })) => Err(error),
-            None | Some(Err(_)) => Ok(false),
-        }
+        Reader::new(&mut self.inner).is_intact()
     }
 }
 
@@ -159,7 +175,7 @@ mod tests {
         for stretch in Scanner::new(Cursor::new(file)).expect("seekable") {
             match stretch.expect("readable") {
                 Stretch::Intact(data) => intact.push(data),
-                Stretch::Lost { error, bytes } => lost.push((error.offset, bytes)),
+                Stretch::Lost { error, bytes, .. } => lost.push((error.offset, bytes)),
             }
         }
         (intact, lost)

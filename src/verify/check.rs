@@ -4,19 +4,29 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::files::{RecordFile, Standing};
+use super::index::IndexCheck;
 use super::problem::{Fault, Problem};
 use crate::convert::{Manifest, WrittenFile};
 use crate::hashing::hash_file;
-use crate::tfrecord::proto::Kind;
-use crate::tfrecord::{Example, Extra, Index, Message, Stretch, stretches};
+use crate::tfrecord::message::{ListKind, Message, MessageError};
+use crate::tfrecord::{Extra, ReadError, Rest, Stretch, stretches};
+
+/// Damaged places of one file that have a line each.
+const MOST_DAMAGES: usize = 1_000;
 
 /// What was found in one file.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Records whose checksums hold.
     pub records: u64,
-    /// Bytes in which there is no such record.
+    /// Those of them that are a `tf.train.SequenceExample`.
+    pub sequence_examples: u64,
+    /// Fields in records that neither a `tf.train.Example` nor a `tf.train.SequenceExample` has.
+    pub unknown_fields: u64,
+    /// Bytes in which there is no such record; of a compressed file, bytes of its content.
     pub lost: u64,
+    /// Whether more is lost, of which nobody knows how much.
+    pub rest: Rest,
     /// Everything that is wrong, in the order of the file.
     pub problems: Vec<Problem>,
 }
@@ -41,34 +51,39 @@ pub fn check(file: &RecordFile) -> Checked {
     checked
 }
 
+/// Reads `file` and checks lengths and checksums alone, whatever its records hold and a manifest says.
+#[must_use]
+pub fn check_framing(file: &RecordFile) -> Checked {
+    let mut checked = Checked::default();
+    if file.is_there()
+        && let Err(error) = checked.read_records(file, |_, _| {})
+    {
+        checked.problems.push(Problem::Unreadable(error));
+    }
+    checked
+}
+
 impl Checked {
     fn read(&mut self, file: &RecordFile) -> io::Result<()> {
         let listed = match &file.standing {
             Standing::Listed { manifest, expected, .. } => Some((manifest.as_ref(), expected.as_ref())),
             _ => None,
         };
-        let mut index = Index::default();
+        let mut index = file.index().map(IndexCheck::open);
         let mut faults: BTreeMap<Fault, (u64, usize)> = BTreeMap::new();
-        for stretch in stretches(&file.path)? {
-            match stretch? {
-                Stretch::Intact(data) => {
-                    if let Err(fault) = check_record(&data, listed) {
-                        faults.entry(fault).or_insert((self.records, 0)).1 += 1;
-                    }
-                    index.push(data.len());
-                    self.records += 1;
-                }
-                Stretch::Lost { error, bytes } => {
-                    self.lost += bytes;
-                    self.problems.push(Problem::Damaged { error, bytes });
-                }
+        self.read_records(file, |checked, data| {
+            if let Err(fault) = checked.check_record(data, listed) {
+                faults.entry(fault).or_insert((checked.records, 0)).1 += 1;
             }
-        }
+            if let Some(index) = &mut index {
+                index.push(data.len());
+            }
+        })?;
         let content = |(fault, (record, count))| Problem::Content { record, fault, more: count - 1 };
         self.problems.extend(faults.into_iter().map(content));
 
         let Some((manifest, expected)) = listed else { return Ok(()) };
-        if expected.index.is_some() && !file.has_index(&index) {
+        if expected.index.is_some() && !index.is_some_and(IndexCheck::is_same) {
             self.problems.push(Problem::Index);
         }
         let is_split = |name: &String| manifest.splits().any(|split| split == name);
@@ -86,33 +101,69 @@ impl Checked {
         }
         Ok(())
     }
-}
 
-fn check_record(data: &[u8], listed: Option<(&Manifest, &WrittenFile)>) -> Result<(), Fault> {
-    let example = Example::decode(data).map_err(|_| Fault::NotAnExample)?;
-    if let Some((Manifest { record, classes, division, .. }, file)) = listed {
-        let length = record.shape.iter().fold(1usize, |length, axis| length.saturating_mul(*axis));
-        if example.floats(&record.feature_key).is_none_or(|values| values.len() != length) {
-            return Err(Fault::Features);
+    /// Reads the file to its end, and hands each intact record to `look`.
+    fn read_records(&mut self, file: &RecordFile, mut look: impl FnMut(&mut Self, &[u8])) -> io::Result<()> {
+        let mut damages = 0;
+        for stretch in stretches(&file.path)? {
+            match stretch? {
+                Stretch::Intact(data) => {
+                    look(self, &data);
+                    self.records += 1;
+                }
+                Stretch::Lost { error, bytes, rest } => {
+                    damages += 1;
+                    self.lose(error, bytes, rest, damages);
+                }
+            }
         }
-        let is_class = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes.len());
-        if !matches!(example.integers(&record.label_key), Some([label]) if is_class(*label)) {
-            return Err(Fault::Label);
-        }
-        if record.with.iter().any(|key| example.bytes(key).is_none_or(|values| values.len() != 1)) {
-            return Err(Fault::Extra);
-        }
-        let path = record.with.iter().find(|key| *key == Extra::Path.key()).and_then(|key| example.bytes(key));
-        if let (Some(division), Some([path])) = (division, path)
-            && file.split.as_ref() != Some(&division.splits.parts()[division.split_of(path)].name)
-        {
-            return Err(Fault::Split);
+        Ok(())
+    }
+
+    /// Adds a damaged place, the first of the file being number 1. A file made for it could have millions.
+    fn lose(&mut self, error: ReadError, lost: u64, then: Rest, number: usize) {
+        self.lost += lost;
+        self.rest = then;
+        if let Some(Problem::MoreDamage { places, bytes, rest }) = self.problems.last_mut() {
+            *places += 1;
+            *bytes += lost;
+            *rest = then;
+        } else if number > MOST_DAMAGES {
+            self.problems.push(Problem::MoreDamage { places: 1, bytes: lost, rest: then });
+        } else {
+            self.problems.push(Problem::Damaged { error, bytes: lost, rest: then });
         }
     }
-    let kinds = example.features.iter().flat_map(|features| features.feature.values()).filter_map(|f| f.kind.as_ref());
-    let are_finite = |kind: &Kind| match kind {
-        Kind::FloatList(list) => list.value.iter().all(|value| value.is_finite()),
-        Kind::BytesList(_) | Kind::Int64List(_) => true,
-    };
-    if kinds.into_iter().all(are_finite) { Ok(()) } else { Err(Fault::NotFinite) }
+
+    fn check_record(&mut self, data: &[u8], listed: Option<(&Manifest, &WrittenFile)>) -> Result<(), Fault> {
+        let message = Message::parse(data).map_err(|error| match error {
+            MessageError::Malformed => Fault::NotAnExample,
+            MessageError::TooManyParts => Fault::TooManyKeys,
+        })?;
+        self.unknown_fields += message.unknown;
+        self.sequence_examples += u64::from(message.lists.is_some());
+        if let Some((Manifest { record, classes, division, .. }, file)) = listed {
+            let length = record.values();
+            if message.floats(&record.feature_key).is_none_or(|values| Some(values.len()) != length) {
+                return Err(Fault::Features);
+            }
+            let is_class = |label: i64| usize::try_from(label).is_ok_and(|label| label < classes.len());
+            if !message.integer(&record.label_key).is_some_and(is_class) {
+                return Err(Fault::Label);
+            }
+            if record.with.iter().any(|key| message.byte_string(key).is_none()) {
+                return Err(Fault::Extra);
+            }
+            let path =
+                record.with.iter().find(|key| *key == Extra::Path.key()).and_then(|key| message.byte_string(key));
+            if let (Some(division), Some(path)) = (division, path)
+                && file.split.as_deref()
+                    != division.splits.parts().get(division.split_of(path)).map(|split| &*split.name)
+            {
+                return Err(Fault::Split);
+            }
+        }
+        let mut floats = message.all_features().filter(|feature| feature.kind() == Some(ListKind::Floats));
+        if floats.all(|feature| feature.floats().all(f32::is_finite)) { Ok(()) } else { Err(Fault::NotFinite) }
+    }
 }

@@ -1,17 +1,19 @@
 //! Which files are to be verified, and what is known of each.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
 use thiserror::Error;
 
-use crate::convert::{JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PLAN_NAME, WrittenFile};
+use super::names::{holds_records, is_record_name};
+use crate::convert::{
+    JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PAGE_NAME, PLAN_NAME, REPORT_NAME, WrittenFile,
+};
 use crate::dataset::display_path;
+use crate::number::counted;
 use crate::store;
-use crate::tfrecord::Index;
 
 /// Why there is nothing to verify.
 #[derive(Debug, Error)]
@@ -25,8 +27,30 @@ pub enum FilesError {
         reason: io::Error,
     },
     /// A folder without record files.
-    #[error("{}: no record files in this folder; name one that 'petrec convert' wrote, or single files", display_path(.0))]
-    NoFiles(PathBuf),
+    #[error(
+        "{}: no record files in this folder{}; name one that 'petrec convert' wrote, or single files",
+        display_path(folder),
+        others(*skipped)
+    )]
+    NoFiles {
+        /// The folder.
+        folder: PathBuf,
+        /// How many other files are in it.
+        skipped: usize,
+    },
+}
+
+fn others(skipped: usize) -> String {
+    if skipped == 0 { String::new() } else { format!(", but {}", counted(skipped, "other file")) }
+}
+
+/// What was found to look at.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The record files, and what should be there and is not.
+    pub files: Vec<RecordFile>,
+    /// Files and linked folders in the folders that were named that are no record files, hidden ones and petrec's own apart.
+    pub skipped: Vec<PathBuf>,
 }
 
 /// One file to look at.
@@ -58,14 +82,11 @@ impl RecordFile {
         matches!(self.standing, Standing::Unknown | Standing::Listed { .. } | Standing::Unlisted)
     }
 
-    /// Whether its index is there, and is this one.
-    pub(super) fn has_index(&self, index: &Index) -> bool {
+    /// Where its index is, if it is to have one.
+    pub(super) fn index(&self) -> Option<&Path> {
         match &self.standing {
-            Standing::Listed { index: Some(path), .. } => {
-                let has_its_length = store::metadata(path).is_ok_and(|file| file.bytes == index.text().len() as u64);
-                has_its_length && store::read(path).is_ok_and(|bytes| bytes == index.text().as_bytes())
-            }
-            _ => false,
+            Standing::Listed { index, .. } => index.as_deref(),
+            _ => None,
         }
     }
 
@@ -98,25 +119,26 @@ pub(super) enum Standing {
     BadManifest(String),
 }
 
-/// Finds the record files in `paths`: single files of any name, and all that lie below a folder.
+/// Finds the record files in `paths`: single files of any name, and all that lie below a folder, by their names or, on this
+/// machine, by the length that they begin with.
 ///
 /// # Errors
 /// A path is not there or cannot be read, or a folder holds no record files.
-pub fn record_files(paths: &[PathBuf]) -> Result<Vec<RecordFile>, FilesError> {
-    let mut files = Vec::new();
+pub fn record_files(paths: &[PathBuf]) -> Result<Listing, FilesError> {
+    let mut listing = Listing::default();
     for path in paths {
         let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
         if store::metadata(path).map_err(unreadable)?.is_folder {
-            files.extend(in_folder(path)?);
+            in_folder(path, &mut listing)?;
         } else {
             let relative = path.file_name().unwrap_or(path.as_os_str()).into();
-            files.push(RecordFile { path: path.clone(), relative, standing: Standing::Unknown });
+            listing.files.push(RecordFile { path: path.clone(), relative, standing: Standing::Unknown });
         }
     }
-    Ok(files)
+    Ok(listing)
 }
 
-fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
+fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
     let unreadable = |reason| FilesError::Unreadable { path: folder.into(), reason };
     let path = folder.join(MANIFEST_NAME);
     let mut files = Vec::new();
@@ -131,7 +153,15 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
             (None, BTreeMap::new())
         }
     };
-    for relative in below(folder)? {
+    let Below { records, others } = below_with_others(folder)?;
+    let named = manifest.iter().flat_map(|manifest| {
+        let indexes = manifest.files.iter().filter_map(WrittenFile::relative_index);
+        indexes.chain(manifest.companions().into_iter().map(|(name, _)| name.into()))
+    });
+    let ours: HashSet<PathBuf> =
+        [MANIFEST_NAME, REPORT_NAME, PAGE_NAME].map(PathBuf::from).into_iter().chain(named).collect();
+    let skipped: Vec<PathBuf> = others.into_iter().filter(|relative| !ours.contains(relative)).collect();
+    for relative in records {
         let standing = match (&manifest, expected.remove(&relative)) {
             (Some(manifest), Some(expected)) => {
                 let index = expected.relative_index().map(|index| folder.join(index));
@@ -155,10 +185,12 @@ fn in_folder(folder: &Path) -> Result<Vec<RecordFile>, FilesError> {
         files.push(RecordFile { path: folder.into(), relative: PathBuf::new(), standing: Standing::Unfinished });
     }
     if files.is_empty() {
-        return Err(FilesError::NoFiles(folder.into()));
+        return Err(FilesError::NoFiles { folder: folder.into(), skipped: skipped.len() });
     }
     files.sort_by(|a, b| a.relative.cmp(&b.relative));
-    Ok(files)
+    listing.files.extend(files);
+    listing.skipped.extend(skipped.into_iter().map(|relative| folder.join(relative)));
+    Ok(())
 }
 
 /// Whether a conversion into `folder` is under way, or was.
@@ -174,6 +206,7 @@ fn has_journal(folder: &Path) -> io::Result<bool> {
 /// The manifest of `folder` and the files that it names, by their paths below it; else why it tells nothing.
 fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFile>), String> {
     let manifest = Manifest::read(folder).map_err(|error| match error {
+        ManifestError::Missing(_) => "was removed meanwhile".to_owned(),
         ManifestError::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
         ManifestError::Foreign { reason, .. } => format!("not a manifest of this version of petrec: {reason}"),
     })?;
@@ -190,15 +223,41 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFi
 /// # Errors
 /// A folder cannot be read.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let (mut found, _) = all_below(folder)?;
+    found.retain(|path| path.file_name().is_some_and(is_record_name));
+    Ok(found)
+}
+
+/// What is below a folder, by the paths below it.
+struct Below {
+    records: Vec<PathBuf>,
+    others: Vec<PathBuf>,
+}
+
+/// The record files below `folder` by their names or their content, and all others.
+fn below_with_others(folder: &Path) -> Result<Below, FilesError> {
+    let (files, mut others) = all_below(folder)?;
+    let is_here = !store::is_url(folder);
+    let is_record =
+        |path: &PathBuf| path.file_name().is_some_and(is_record_name) || (is_here && holds_records(&folder.join(path)));
+    let (records, no_records): (Vec<_>, Vec<_>) = files.into_iter().partition(is_record);
+    others.extend(no_records);
+    others.sort();
+    Ok(Below { records, others })
+}
+
+/// All files below `folder`, hidden ones left out, and what is neither a file nor a folder: links to folders, which are not
+/// followed, among it.
+fn all_below(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesError> {
     if store::is_url(folder) {
         let mut found =
             store::below(folder).map_err(|reason| FilesError::Unreadable { path: folder.into(), reason })?;
         let is_hidden = |path: &Path| path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
-        found.retain(|path| !is_hidden(path) && path.file_name().is_some_and(is_record_name));
+        found.retain(|path| !is_hidden(path));
         found.sort();
-        return Ok(found);
+        return Ok((found, Vec::new()));
     }
-    let mut found = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     let mut folders = vec![PathBuf::new()];
     while let Some(relative) = folders.pop() {
         let path = folder.join(&relative);
@@ -211,16 +270,13 @@ pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
             }
             if entry.file_type().map_err(unreadable)?.is_dir() {
                 folders.push(relative.join(name));
-            } else if is_record_name(&name) && entry.path().is_file() {
+            } else if entry.path().is_file() {
                 found.push(relative.join(name));
+            } else {
+                others.push(relative.join(name));
             }
         }
     }
     found.sort();
-    Ok(found)
-}
-
-/// `a.tfrecord`, `a.tfrecords`, `a.tfrecord.gz`, `a.tfrecord-00000-of-00010`.
-fn is_record_name(name: &OsStr) -> bool {
-    name.to_string_lossy().contains(".tfrecord")
+    Ok((found, others))
 }

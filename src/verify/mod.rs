@@ -6,11 +6,13 @@
 
 mod check;
 mod files;
+mod index;
+mod names;
 mod problem;
 mod salvage;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_framing};
 pub(crate) use files::below;
-pub use files::{FilesError, RecordFile, record_files};
+pub use files::{FilesError, Listing, RecordFile, record_files};
 pub use problem::{Fault, Problem};
 pub use salvage::{SalvageError, Salvaged, salvage};

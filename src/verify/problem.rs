@@ -4,8 +4,9 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::number::counted;
-use crate::tfrecord::ReadError;
+use crate::dataset::one_line;
+use crate::number::{counted, thousands};
+use crate::tfrecord::{ReadError, Rest};
 
 /// One thing that is wrong with a file; its text says where in the file.
 #[derive(Debug, Error)]
@@ -14,15 +15,27 @@ pub enum Problem {
     #[error("cannot be read: {0}; check the path, the disk and the permissions")]
     Unreadable(io::Error),
     /// Bytes that hold no intact record.
-    #[error("{error}; {}", lost(*bytes))]
+    #[error("{error}; {}", lost(*bytes, *rest))]
     Damaged {
         /// What is wrong at the first of them.
         error: ReadError,
-        /// How many; 0 where the file is compressed, and what follows is lost.
+        /// How many; of a compressed file, bytes of its content.
         bytes: u64,
+        /// Whether what follows is lost, too.
+        rest: Rest,
+    },
+    /// Further such places of a file, that are too many for a line each.
+    #[error("{} more places of this file are damaged; {}", thousands(*places), lost(*bytes, *rest))]
+    MoreDamage {
+        /// How many.
+        places: usize,
+        /// Bytes in all of them.
+        bytes: u64,
+        /// Whether what follows the last of them is lost, too.
+        rest: Rest,
     },
     /// A record whose checksums hold, and whose content is not what it should be.
-    #[error("record {record}: {fault}{}", and_more(*more))]
+    #[error("record {record}: {fault}{}{}", and_more(*more), fault.advice())]
     Content {
         /// The first such record of the file, from 0.
         record: u64,
@@ -32,7 +45,7 @@ pub enum Problem {
         more: usize,
     },
     /// The manifest tells nothing.
-    #[error("{0}; the records were checked without it: salvage them, or convert into a new folder")]
+    #[error("{}; the records were checked without it: salvage them, or convert into a new folder", one_line(.0))]
     Manifest(String),
     /// The manifest names it, and it is not there.
     #[error("named in the manifest and missing; 'petrec convert' with the same arguments makes it again")]
@@ -83,6 +96,9 @@ pub enum Fault {
     /// It does not parse.
     #[error("not a tf.train.Example")]
     NotAnExample,
+    /// It would take too much memory to tell its keys apart.
+    #[error("has more than a million keys, and was not checked")]
+    TooManyKeys,
     /// The features are missing, or more or fewer than the manifest says.
     #[error("its features are not of the shape that the manifest says")]
     Features,
@@ -108,11 +124,27 @@ impl Problem {
     }
 }
 
-fn lost(bytes: u64) -> String {
-    match bytes {
-        0 => "what follows is lost: the file is compressed".to_owned(),
+impl Fault {
+    /// What to do about it, where that is not for the manifest's owner to know.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::NotAnExample => "; hint: 'petrec verify --framing' checks lengths and checksums alone",
+            _ => "",
+        }
+    }
+}
+
+fn lost(bytes: u64, rest: Rest) -> String {
+    let lost = match bytes {
+        0 => String::new(),
         1 => "1 byte holds no intact record".to_owned(),
         _ => format!("{bytes} bytes hold no intact record"),
+    };
+    let comma = if bytes == 0 { "" } else { ", and " };
+    match rest {
+        Rest::Read if bytes == 0 => "nothing is lost".to_owned(),
+        Rest::Read => lost,
+        Rest::Lost => format!("{lost}{comma}what follows is lost: the file is compressed"),
     }
 }
 

@@ -17,15 +17,18 @@ pub enum SalvageError {
     /// There is a file of that name already.
     #[error("--salvage: {} is there already; name another folder", display_path(.0))]
     Exists(PathBuf),
-    /// The damaged file, or the place of the new one, cannot be read.
+    /// The damaged file has no intact record.
+    #[error("--salvage: {}: holds no intact record; nothing was written", display_path(.0))]
+    Nothing(PathBuf),
+    /// The damaged file could not be read.
     #[error("--salvage: {}: cannot be read: {reason}; nothing was written", display_path(path))]
     Read {
-        /// The file that cannot be read.
+        /// The damaged file.
         path: PathBuf,
         /// What the system said.
         reason: io::Error,
     },
-    /// Writing failed.
+    /// The new file could not be written.
     #[error("--salvage: {}: cannot be written: {reason}; nothing half-written was left", display_path(path))]
     Write {
         /// The new file.
@@ -47,45 +50,57 @@ pub struct Salvaged {
 /// Writes every intact record of `file` to a new, uncompressed file below `folder`, under the same relative path.
 ///
 /// # Errors
-/// There is such a file already, or reading or writing fails; then nothing was written.
+/// There is such a file already, or one appears meanwhile; the file has no intact record; reading or writing fails. Then nothing
+/// was written.
 pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageError> {
     let path = folder.join(&file.relative);
-    match store::is_there(&path) {
-        Ok(false) => {}
-        Ok(true) => return Err(SalvageError::Exists(path)),
-        Err(reason) => return Err(SalvageError::Read { path, reason }),
+    let write = |reason| SalvageError::Write { path: path.clone(), reason };
+    let read = |reason| SalvageError::Read { path: file.path.clone(), reason };
+    if is_taken(&path).map_err(write)? {
+        return Err(SalvageError::Exists(path));
     }
-    let records = copy_intact(&file.path, &path)?;
-    Ok(Salvaged { path, records })
+    let mut writer = None;
+    for stretch in stretches(&file.path).map_err(read)? {
+        let Stretch::Intact(data) = stretch.map_err(read)? else { continue };
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => none.insert(begin(&path).map_err(write)?),
+        };
+        writer.write(&data).map_err(write)?;
+    }
+    let Some(writer) = writer else { return Err(SalvageError::Nothing(file.path.clone())) };
+    let records = writer.records();
+    let publish = |writer: Writer<WholeFile>| writer.finish()?.sync()?.publish_if_new();
+    match publish(writer).map_err(write)? {
+        true => Ok(Salvaged { path, records }),
+        false => Err(SalvageError::Exists(path)),
+    }
 }
 
-fn copy_intact(from: &Path, to: &Path) -> Result<u64, SalvageError> {
-    let read = |reason| SalvageError::Read { path: from.into(), reason };
-    let write = |reason| SalvageError::Write { path: to.into(), reason };
-    if let Some(folder) = to.parent().filter(|folder| !store::is_url(folder)) {
-        fs::create_dir_all(folder).map_err(write)?;
+/// Whether there is anything of that name, a link that leads nowhere included.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    Ok(store::is_there(path)? || (!store::is_url(path) && path.is_symlink()))
+}
+
+fn begin(path: &Path) -> io::Result<Writer<WholeFile>> {
+    if let Some(folder) = path.parent().filter(|folder| !store::is_url(folder)) {
+        fs::create_dir_all(folder)?;
     }
-    let mut writer = Writer::new(WholeFile::begin(to).map_err(write)?);
-    for stretch in stretches(from).map_err(read)? {
-        if let Stretch::Intact(data) = stretch.map_err(read)? {
-            writer.write(&data).map_err(write)?;
-        }
-    }
-    let records = writer.records();
-    writer.finish().and_then(WholeFile::commit).map_err(write)?;
-    Ok(records)
+    Ok(Writer::new(WholeFile::begin(path)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::Standing;
     use super::*;
 
     #[test]
     fn a_failed_read_is_called_a_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let gone = folder.path().join("gone.tfrecord");
+        let file = RecordFile { path: gone.clone(), relative: "gone.tfrecord".into(), standing: Standing::Unknown };
 
-        let outcome = copy_intact(&gone, &folder.path().join("salvaged.tfrecord"));
+        let outcome = salvage(&file, &folder.path().join("salvaged"));
 
         assert!(matches!(outcome, Err(SalvageError::Read { path, .. }) if path == gone));
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);

@@ -131,12 +131,13 @@ foreign   1 of them are no tf.train.Example
 
 boxes    float  0 to 4  min 0  max 1  mean 0.500000  zeros 25.0 %  not finite 1  in 2 records
 caption  bytes  1       3 to 5 bytes each  in 2 records
+empty    none   0       no kind: neither floats nor integers nor bytes  in 2 records
 ids      int64  0 to 3  7: 2, 9: 1  in 2 records
 
 record 0, in {}
 boxes    0 0.5 1 NaN
 caption  a cat
-empty    
+empty    (no kind)
 ids      7 7 9
 ",
             path.display()

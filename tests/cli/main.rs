@@ -13,6 +13,8 @@ mod devices;
 mod dry_run;
 mod dump;
 mod first_steps;
+mod foreign;
+mod hostile_records;
 mod inspect;
 mod log;
 mod machine_faults;

@@ -306,3 +306,52 @@ fn what_cannot_become_a_page_is_refused_in_one_line() {
     convert_photos(out.path(), &["--pool", "avg"]).ok();
     report(out.path(), &[]).ok();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_utf_8_costs_neither_its_picture_nor_the_page() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    for more in [&[][..], &["--shuffle", "--with", "path"]] {
+        let photos = data_set(&[("Cat/one.jpg", "Cat/chelsea.jpg"), ("Cup/two.jpg", "Coffee/coffee.jpg")]);
+        let cat = photos.path().join("Cat");
+        for name in [&b"caf\xe9.jpg"[..], b"caf\xe8.jpg"] {
+            fs::copy(repository("examples/photos/Cat/chelsea-face.jpg"), cat.join(OsStr::from_bytes(name)))
+                .expect("copied");
+        }
+        let out = temporary();
+        let model =
+            ["convert", "--model", "efficientnet-lite0", "--pool", "avg"].into_iter().chain(more.iter().copied());
+        let paths = [photos.path().as_os_str(), out.path().as_os_str()];
+
+        let run = petrec(model.map(AsRef::as_ref).chain(paths)).ok();
+
+        assert!(run.stdout.contains("\npage "), "{}{}", run.stdout, run.stderr);
+        let data = data(&page(out.path()));
+        let points = data["points"].as_array().expect("points");
+        for name in ["caf\\xE9.jpg", "caf\\xE8.jpg"] {
+            let point = points.iter().find(|point| point["p"].as_str().is_some_and(|path| path.ends_with(name)));
+            assert!(point.is_some_and(|point| point["t"].is_string()), "{name}: {points:?}");
+        }
+        let report = super::json(&out.path().join("petrec-report.json"));
+        let bytes = report["files"].as_array().expect("files").iter().filter(|file| file["path_bytes"].is_string());
+        assert_eq!(bytes.count(), 2);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_page_that_is_a_link_is_replaced_and_what_it_leads_to_stays() {
+    let (out, elsewhere) = (temporary(), temporary());
+    convert_photos(out.path(), &["--pool", "avg"]).ok();
+    let (target, link) = (elsewhere.path().join("mine.html"), out.path().join("report.html"));
+    fs::write(&target, "mine").expect("written");
+    fs::remove_file(&link).expect("removed");
+    std::os::unix::fs::symlink(&target, &link).expect("linked");
+
+    report(out.path(), &[]).ok();
+
+    assert_eq!(fs::read_to_string(&target).expect("there"), "mine");
+    assert!(!link.is_symlink() && page(out.path()).contains("<h1>photos</h1>"));
+}

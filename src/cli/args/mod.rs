@@ -217,6 +217,9 @@ pub(super) struct Verify {
     /// Record files, and folders with record files; URLs, too
     #[arg(required = true, value_name = "PATH", value_parser = place())]
     pub(super) paths: Vec<PathBuf>,
+    /// Check lengths and checksums alone, whatever the records hold and a manifest says
+    #[arg(long)]
+    pub(super) framing: bool,
     /// Write the intact records of each damaged file to a new file in DIR
     #[arg(long, value_name = "DIR", value_parser = place())]
     pub(super) salvage: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::ser::{Error, SerializeSeq};
@@ -18,10 +18,11 @@ use crate::convert::content::refuse_foreign_files;
 use crate::convert::earlier::{Watching, are_whole, sweep};
 use crate::convert::finalize::{Lacks, finished, refuse_foreign_records};
 use crate::convert::folder::remove_if_there;
-use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile, below};
+use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use crate::convert::output::{Output, has_manifest};
 use crate::convert::output_dir::OutputDir;
 use crate::convert::{ConvertError, OutputError, REPORT_NAME};
+use crate::paths::StoredPath;
 use crate::report::{FileReport, Report};
 use crate::store;
 use crate::whole_file::{is_temporary, sync_folder};
@@ -164,15 +165,12 @@ struct Listed<'a> {
 
 impl Listed<'_> {
     fn report(&self, image: &PlannedImage, header: &Header, splits: &[&str]) -> Option<FileReport> {
-        let relative = below(&String::from_utf8_lossy(&image.path))?;
+        let relative = StoredPath::of_bytes(image.path.clone()).below()?;
         let split = self.told.splits.get(image.number);
-        Some(FileReport {
-            path: Path::new(&header.root).join(relative).to_string_lossy().into_owned(),
-            class: Some(header.manifest.classes.get(image.label)?.clone()),
-            finding: self.findings.get(self.told.findings[image.number])?.clone(),
-            split: split.map(|split| splits[usize::from(*split)].to_owned()),
-            quarantined: None,
-        })
+        let class = Some(header.manifest.classes.get(image.label)?.clone());
+        let finding = self.findings.get(self.told.findings[image.number])?.clone();
+        let split = split.map(|split| splits[usize::from(*split)].to_owned());
+        Some(FileReport { split, ..FileReport::new(&header.root.to_path().join(relative), class, finding) })
     }
 }
 

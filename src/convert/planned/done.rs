@@ -9,11 +9,11 @@ use std::rc::Rc;
 use tracing::info;
 
 use super::file::PlanFile;
+use crate::convert::ConvertError;
 use crate::convert::changed::changed_since_record;
 use crate::convert::earlier::{Watching, on_all_threads};
 use crate::convert::journal::Entry;
 use crate::convert::manifest::WrittenFile;
-use crate::convert::ConvertError;
 use crate::paths::path_of;
 use crate::report::Finding;
 

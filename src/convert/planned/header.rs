@@ -15,7 +15,7 @@ use crate::dataset::{Dataset, one_line};
 use crate::engine::{Pool, Precision, Selection};
 use crate::image::Policy;
 use crate::model::Weights;
-use crate::paths::{bytes_of, path_of};
+use crate::paths::{StoredPath, bytes_of, path_of};
 use crate::store;
 use crate::tfrecord::Compression;
 
@@ -33,8 +33,8 @@ pub struct How {
 pub(super) struct Header {
     /// The manifest without its files.
     pub(super) manifest: Manifest,
-    /// The data set's folder as it was typed, for the report; bytes that are not UTF-8 are replaced.
-    pub(super) root: String,
+    /// The data set's folder as it was typed, for the report.
+    pub(super) root: StoredPath,
     /// The same from the root of the file system on, for opening.
     folder: Place,
     pub(super) notes: Vec<String>,
@@ -92,7 +92,7 @@ impl Header {
     ) -> Result<Self, PlanFileError> {
         Ok(Self {
             manifest,
-            root: dataset.root.to_string_lossy().into_owned(),
+            root: StoredPath::of(&dataset.root),
             folder: Place::absolute(&dataset.root)?,
             notes: dataset.notes.iter().map(ToString::to_string).collect(),
             policy: options.policy,
@@ -153,8 +153,8 @@ impl Header {
         let told =
             |what: &str, then: String, now: String| (then != now).then(|| format!("{what} was {then} and is {now}"));
         let folder = |header: &Self| match &header.folder {
-            Place::Text(folder) => format!("{} ({})", one_line(&header.root), one_line(folder)),
-            Place::Bytes(_) => one_line(&header.root).to_string(),
+            Place::Text(folder) => format!("{} ({})", one_line(&header.root.shown()), one_line(folder)),
+            Place::Bytes(_) => one_line(&header.root.shown()).to_string(),
         };
         let weights = |header: &Self| match header.weights() {
             Some(path) => path.to_string_lossy().into_owned(),
