@@ -91,7 +91,7 @@ fn each_damaged_file_is_refused_by_what_is_wrong() {
             Damage::Model(|model| nodes(model, "Add").next().expect("a shortcut").op_type = "Max".into()),
             "expected an Add of block2b's input to its output",
         ),
-        (H5, Damage::Cut(1 << 20), "not a whole HDF5 file"),
+        (H5, Damage::Cut(1 << 20), "not a whole file of Keras' weights"),
         (
             H5,
             Damage::Text("block3b_dwconv", "block3x_dwconv"),

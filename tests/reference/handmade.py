@@ -64,13 +64,13 @@ class Graph:
         pads = [kernel // 2] * 4
         return self.node("Conv", names, strides=[stride, stride], pads=pads, group=groups)
 
-    def normalised(self, value):
+    def normalised(self, value, scale=1):
         """A batch normalisation with the statistics of the pictures."""
         found = self.values[value]
         name, channels = f"norm{len(self.nodes)}", found.shape[1]
         vectors = {
-            "weight": self.random.uniform(0.5, 1.5, channels),
-            "bias": self.random.uniform(-0.2, 0.2, channels),
+            "weight": scale * self.random.uniform(0.5, 1.5, channels),
+            "bias": scale * self.random.uniform(-0.2, 0.2, channels),
             "running_mean": found.mean((0, 2, 3), dtype=np.float64),
             "running_var": found.var((0, 2, 3), dtype=np.float64),
         }
@@ -89,8 +89,10 @@ class Graph:
         gate = self.node("GlobalAveragePool", [x])
         gate = self.swish(self.convolution(gate, inputs // 4, biased=True))
         gate = self.node("Sigmoid", [self.convolution(gate, wide, biased=True)])
-        x = self.normalised(self.convolution(self.node("Mul", [x, gate]), outputs))
-        return self.node("Add", [x, value]) if stride == 1 and inputs == outputs else x
+        x = self.convolution(self.node("Mul", [x, gate]), outputs)
+        if stride > 1 or inputs != outputs:
+            return self.normalised(x)
+        return self.node("Add", [self.normalised(x, calibrated.RESIDUAL_SCALE), value])
 
 
 def build(file, pictures):

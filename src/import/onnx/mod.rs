@@ -70,6 +70,9 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
 /// The graph; where it computes with the picture's size and the file leaves that open, the graph at the size of the first
 /// architecture that it then is.
 fn build(proto: GraphProto, external: ExternalData, budget: usize, options: &Options) -> Result<Graph, Refusal> {
+    if !proto.node.iter().any(|node| node.op() == "Shape") {
+        return Graph::new(proto, external, budget, None);
+    }
     let graph = Graph::new(proto.clone(), external.clone(), budget, None)?;
     if !graph.asks_for_open_sizes() {
         return Ok(graph);

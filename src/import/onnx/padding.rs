@@ -53,7 +53,7 @@ impl Border {
             _ => integers(graph, node, 1, "pads")?.unwrap_or_default(),
         };
         let axes = integers(graph, node, 3, "axes")?;
-        let border = Self::of_pads(&amounts, &axes).ok_or_else(|| {
+        let border = Self::of_pads(&amounts, axes.as_deref()).ok_or_else(|| {
             let axes = axes.map_or(String::new(), |axes| format!(" on axes {axes:?}"));
             found(format!("it pads by {amounts:?}{axes}"))
         })?;
@@ -62,8 +62,8 @@ impl Border {
 
     /// What a `Pad` with these amounts, first all before and then all after, adds to N, C, H, W; absent where it adds
     /// elsewhere.
-    pub(super) fn of_pads(amounts: &[i64], axes: &Option<Vec<i64>>) -> Option<Self> {
-        let axes = axes.as_deref().unwrap_or(&[0, 1, 2, 3]);
+    pub(super) fn of_pads(amounts: &[i64], axes: Option<&[i64]>) -> Option<Self> {
+        let axes = axes.unwrap_or(&[0, 1, 2, 3]);
         if amounts.len() != 2 * axes.len() || axes.len() > RANK {
             return None;
         }

@@ -79,7 +79,7 @@ impl Shapes {
                 Some(kept.map(|axis| if axes.contains(&axis) { 1 } else { shape[axis] }).collect())
             }
             "Pad" if rank == 4 => {
-                let border = Border::of_pads(&integers(1, "pads")?, &integers(3, "axes"))?;
+                let border = Border::of_pads(&integers(1, "pads")?, integers(3, "axes").as_deref())?;
                 Some(vec![shape[0], shape[1], border.padded_height(shape[2])?, border.padded_width(shape[3])?])
             }
             "Conv" if rank == 4 => convolved(node, &shape, &of(1)?),
