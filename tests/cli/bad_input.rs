@@ -70,7 +70,7 @@ fn a_data_set_that_is_none_is_refused_for_what_it_is() {
 
 #[test]
 fn when_nothing_decodes_nothing_is_left() {
-    let data = data_set(&[("Cat/666.jpg", "Cat/666.jpg"), ("Cat/page.jpg", "Coffee/download (1).jpg")]);
+    let data = data_set(&[("Cat/666.jpg", "Cat/666.jpg"), ("Dog/page.jpg", "Coffee/download (1).jpg")]);
     let out = temporary();
     let records = out.path().join("deep/records");
 
@@ -138,7 +138,11 @@ fn a_full_standard_error_does_not_hang_the_run() {
 
 #[test]
 fn two_images_that_would_share_a_record_file_are_refused_before_the_first_byte() {
-    let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg"), ("Cat/1.jpeg", "Cat/chelsea-eyes.jpg")]);
+    let data = data_set(&[
+        ("Cat/1.jpg", "Cat/chelsea.jpg"),
+        ("Cat/1.jpeg", "Cat/chelsea-eyes.jpg"),
+        ("Dog/1.jpg", "Cat/chelsea.jpg"),
+    ]);
     let out = temporary();
     let records = out.path().join("records");
 
@@ -153,7 +157,8 @@ fn two_images_that_would_share_a_record_file_are_refused_before_the_first_byte()
 fn record_files_whose_names_differ_in_case_only_are_refused_as_one() {
     for (one, other) in [("Cat/A.jpg", "Cat/a.jpg"), ("Cat/\u{c4}.jpg", "Cat/\u{e4}.jpg"), ("CAT/1.jpg", "Cat/1.jpeg")]
     {
-        let data = data_set(&[(one, "Cat/chelsea.jpg"), (other, "Cat/chelsea-eyes.jpg")]);
+        let data =
+            data_set(&[(one, "Cat/chelsea.jpg"), (other, "Cat/chelsea-eyes.jpg"), ("Dog/1.jpg", "Cat/chelsea.jpg")]);
         let out = temporary();
         let records = out.path().join("records");
 

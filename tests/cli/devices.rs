@@ -99,7 +99,8 @@ mod on_a_device {
     fn records_of_a_gpu_agree_with_those_of_the_processor_record_for_record() {
         let Some(device) = device() else { return };
         let photos = photos();
-        let files: Vec<_> = (0..16).map(|i| (format!("A/{i:02}.jpg"), photos[i % photos.len()].clone())).collect();
+        let files: Vec<_> =
+            (0..16).map(|i| (format!("{}/{i:02}.jpg", ["A", "B"][i / 8]), photos[i % photos.len()].clone())).collect();
         let dataset = data_set(&files.iter().map(|(name, photo)| (&**name, &**photo)).collect::<Vec<_>>());
         let (cache, gpu, cpu) = (temporary(), temporary(), temporary());
         let index = device.index.to_string();
@@ -130,7 +131,7 @@ mod on_a_device {
         let Some(device) = device() else { return };
         // The largest map of Lite0 is 112 x 112 x 96 values of four bytes.
         let has_room = |batch: u64| batch * 112 * 112 * 96 * 4 <= device.max_binding;
-        let dataset = data_set(&[("A/1.jpg", "Cat/chelsea.jpg")]);
+        let dataset = data_set(&[("A/1.jpg", "Cat/chelsea.jpg"), ("B/1.jpg", "Cat/chelsea.jpg")]);
         let (cache, out) = (temporary(), temporary());
         let index = device.index.to_string();
 

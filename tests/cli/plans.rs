@@ -220,7 +220,7 @@ fn finalize_finds_what_is_missing_damaged_or_foreign() {
 
 #[test]
 fn when_nothing_decodes_nothing_is_left_of_a_plan() {
-    let data = data_set(&[("Cat/1.jpg", "Cat/666.jpg"), ("Cat/2.jpg", "Cat/666.jpg")]);
+    let data = data_set(&[("Cat/1.jpg", "Cat/666.jpg"), ("Dog/2.jpg", "Cat/666.jpg")]);
     for alone in [true, false] {
         let out = temporary();
         plan_of(data.path(), out.path(), &["--shards=2", "--index"]).ok();

@@ -13,7 +13,8 @@ use super::{convert_photos, data_set, json, names, petrec, temporary};
 const PHOTO: &str = "Cat/chelsea-eyes.jpg";
 
 fn convert(dataset: &Path, out: &Path, more: &[&str]) -> super::Run {
-    let fixed = ["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet"].map(str::as_ref);
+    let fixed =
+        ["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet", "--classes=A"].map(str::as_ref);
     let paths = [dataset.as_os_str(), out.as_os_str()];
     petrec(fixed.into_iter().chain(paths).chain(more.iter().map(AsRef::as_ref)))
 }
@@ -69,7 +70,7 @@ fn start(program: &str, dataset: &Path, out: &Path, more: &[&str]) -> Child {
         None => Command::new(petrec),
     };
     command.env("PETREC_BACKEND", "cpu");
-    command.args(["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet"]);
+    command.args(["convert", "--model", "efficientnet-lite0", "--pool", "avg", "--quiet", "--classes=A"]);
     command.arg(dataset).arg(out).args(more).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("it starts")
 }

@@ -319,7 +319,7 @@ fn a_worker_without_record_files_is_content_and_leaves_nothing() {
 
 #[test]
 fn when_nothing_decodes_finalize_takes_everything_back() {
-    let (data, out) = (super::data_set(&[("Cat/1.jpg", "Cat/666.jpg"), ("Cat/2.jpg", "Cat/666.jpg")]), temporary());
+    let (data, out) = (super::data_set(&[("Cat/1.jpg", "Cat/666.jpg"), ("Dog/2.jpg", "Cat/666.jpg")]), temporary());
     let convert = |more: &[&str]| {
         let fixed = [
             "convert".as_ref(),
