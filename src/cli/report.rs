@@ -28,7 +28,8 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
     // Held to the end, so that nobody begins anew there meanwhile.
-    let is_inside = !store::is_url(&command.out) && paths::contains(&command.out, &path);
+    let is_inside = command.html.is_none() || paths::contains(&command.out, &path);
+    let is_inside = is_inside && !store::is_url(&command.out);
     let dir = if is_inside { PageDir::open(&command.out)? } else { None };
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
@@ -37,7 +38,6 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     let page = Page::of_conversion(&command.out, &report, photos, sample, threads, &mut |files| progress.step(files))?;
     drop(progress);
     match (&command.html, dir) {
-        // A link of that name is replaced, and what it leads to stays as it is.
         (None, Some(dir)) => {
             dir.put(&page.html).map_err(|reason| ReportFileError::Write { path: path.clone(), reason })?
         }

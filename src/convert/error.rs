@@ -70,7 +70,7 @@ pub enum ConvertError {
     },
     /// A photo was changed since it was planned.
     #[error(
-        "{}: was changed since it was planned (its time of change is another); bring it back, copy the data set with its times \
+        "{}: was changed since it was planned (its length or time of change is another); bring it back, copy the data set with its times \
          (cp -p, rsync -a), or plan anew with 'petrec plan --restart'",
         display_path(.path)
     )]

@@ -28,8 +28,11 @@ impl PageDir {
     /// # Errors
     /// Others are at work there, or there is a page or a report that petrec did not make.
     pub(crate) fn open(out: &Path) -> Result<Option<Self>, OutputError> {
-        if Content::of(out)? != Content::Manifest {
-            return Ok(None);
+        match Content::of(out) {
+            Ok(Content::Manifest) => {}
+            // Whatever else is there, no conversion is finished.
+            Ok(_) | Err(OutputError::NotEmpty { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         }
         let dir = OutputDir::open(out, LockMode::Alone)?;
         if Content::of(out)? != Content::Manifest {

@@ -93,14 +93,14 @@ impl<'a> Worker<'a> {
         Ok(Converted { file, finding, record })
     }
 
-    /// Refuses to go on by a plan with a file that has the planned length and another time of change. It is another photo, or the
-    /// data set is a copy with times of its own: neither may end in a verdict on the photo.
+    /// Refuses to go on by a plan with a file that has another length or time of change than was planned. It is another photo, or
+    /// the data set is a copy with times of its own: neither may end in a verdict on the photo.
     fn refuse_replaced(&self, file: &ImageFile) -> Result<(), ConvertError> {
         if !self.is_of_plan || store::is_url(&file.path) {
             return Ok(());
         }
         let Ok(now) = store::metadata(&file.path) else { return Ok(()) }; // reading it will tell
-        match now.bytes == file.size && !is_same_time(now.modified, file.modified) {
+        match now.bytes != file.size || !is_same_time(now.modified, file.modified) {
             true => Err(ConvertError::Replaced { path: file.path.clone() }),
             false => Ok(()),
         }

@@ -39,7 +39,7 @@ fn a_folder_that_holds_something_else_is_refused_and_left_as_it_was() {
 
 #[test]
 fn an_output_that_is_a_file_or_lies_in_the_data_set_is_refused() {
-    let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg")]);
+    let data = data_set(&[("Cat/1.jpg", "Cat/chelsea.jpg"), ("Dog/1.jpg", "Cat/chelsea.jpg")]);
     let file = temporary();
     let file = file.path().join("records");
     fs::write(&file, "").expect("written");
@@ -47,7 +47,7 @@ fn an_output_that_is_a_file_or_lies_in_the_data_set_is_refused() {
     convert(data.path(), &file, &[]).refused(1, &["is a file"]);
     convert(data.path(), &data.path().join("records"), &[]).refused(1, &["lies inside the data set"]);
 
-    assert_eq!(names(data.path()), ["Cat"]);
+    assert_eq!(names(data.path()), ["Cat", "Dog"]);
 }
 
 #[test]

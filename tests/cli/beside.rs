@@ -181,6 +181,9 @@ fn a_file_that_changed_on_its_way_to_the_disk_does_not_get_its_name() {
     let begun = std::time::Instant::now();
     let half_written = loop {
         assert!(begun.elapsed().as_secs() < 60);
+        if !out.path().join(".petrec-journal").exists() {
+            continue; // the journal is a file without its name first, too
+        }
         let files = names(out.path()).into_iter().map(|name| out.path().join(name));
         let mut partial = files.filter(|path| path.extension() == Some("partial".as_ref()));
         match partial.find(|path| fs::metadata(path).is_ok_and(|file| file.len() > 1000)) {

@@ -287,6 +287,12 @@ fn no_value_of_an_altered_manifest_makes_a_command_panic() {
     let mut places = Vec::new();
     collect(&whole, String::new(), &mut places);
     assert!(places.len() > 40, "{places:?}");
+    // What a classifier sees of a table but for the features; one that it has seen before need not be trained again.
+    let mut seen = std::collections::HashSet::new();
+    let mut is_new = |table: &petrec::table::Table| {
+        let petrec::table::Table { classes, channels, labels, splits, .. } = table;
+        seen.insert((classes.len(), *channels, labels.clone(), splits.clone()))
+    };
 
     for place in places {
         for value in &values {
@@ -302,8 +308,11 @@ fn no_value_of_an_altered_manifest_makes_a_command_panic() {
             }
             for sample in [petrec::table::Sample::All, petrec::table::Sample::Brief(3)] {
                 let table = petrec::table::Table::read(out.path(), sample, 1, &mut |_| {});
-                let told = match table.map(|table| petrec::probe::Probe::run(&table, 2, 1).err()) {
-                    Ok(error) => error.map(|error| error.to_string()).unwrap_or_default(),
+                let told = match table {
+                    Ok(table) if is_new(&table) => {
+                        petrec::probe::Probe::run(&table, 2, 1).err().map(|error| error.to_string()).unwrap_or_default()
+                    }
+                    Ok(_) => String::new(),
                     Err(error) => error.to_string(),
                 };
                 assert!(!told.contains(['\u{1b}', '\n']), "{place}: {value}: {told}");

@@ -184,7 +184,7 @@ fn other_options_are_refused_by_name() {
 fn other_images_are_refused_by_name() {
     let files =
         [("Cat/1.jpg", "Cat/chelsea.jpg"), ("Cat/2.jpg", "Cat/chelsea-eyes.jpg"), ("Cat/3.jpg", "Cat/chelsea.jpg")];
-    let options = ["--shard-size", "1", "--pool", "avg", "--threads", "1"];
+    let options = ["--shard-size", "1", "--pool", "avg", "--threads", "1", "--classes=Cat"];
     let (data, out) = (data_set(&files), temporary());
     killed_conversion(data.path(), out.path(), &options, 20);
     let path = |name: &str| data.path().join("Cat").join(name);
