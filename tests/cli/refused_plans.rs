@@ -132,18 +132,15 @@ fn what_a_plan_says_is_not_typed_again() {
 fn a_photo_that_changed_since_stops_the_run_and_one_that_vanished_is_rejected_by_name() {
     let (data, out) = scene(&["--pool=avg", "--shards=3"]);
     let photo = |name: &str| data.path().join("photos").join(name);
+    let time = fs::metadata(photo("Cat/chelsea-eyes.jpg")).and_then(|found| found.modified()).expect("a time");
     fs::copy(photo("Cat/chelsea.jpg"), photo("Cat/chelsea-eyes.jpg")).expect("copied");
     fs::remove_file(photo("Coffee/coffee.jpg")).expect("removed");
 
     follow(out.path(), &[]).refused(1, &["Cat/chelsea-eyes.jpg", "was changed since it was planned", "petrec plan"]);
-    let original = super::repository("examples/photos/Cat/chelsea-eyes.jpg");
-    let time = fs::metadata(&original).and_then(|found| found.modified()).expect("a time");
-    fs::copy(&original, photo("Cat/chelsea-eyes.jpg")).expect("copied");
-    fs::File::options()
-        .write(true)
-        .open(photo("Cat/chelsea-eyes.jpg"))
-        .and_then(|file| file.set_modified(time))
-        .expect("set");
+    let original = repository("examples/photos/Cat/chelsea-eyes.jpg");
+    fs::copy(original, photo("Cat/chelsea-eyes.jpg")).expect("copied");
+    let back = fs::File::options().write(true).open(photo("Cat/chelsea-eyes.jpg"));
+    back.and_then(|file| file.set_modified(time)).expect("set");
     let run = follow(out.path(), &[]).ok();
 
     assert!(run.stdout.starts_with("images    15, 4 rejected\n"), "{}", run.stdout);
