@@ -207,13 +207,14 @@ def together(petrec, pictures, folder):
         (data / kind).mkdir(parents=True)
     for path in pictures.values():
         shutil.copy(path, data / "Attack")
-    photos = [path for path in sorted(PHOTOS.rglob("*.*")) if path.stat().st_size > 1000 and path.read_bytes()[:2] == b"\xff\xd8"]
-    sound = [path for path in photos if run([petrec, "validate", "--quiet", path])[3] == ""]
+    report = folder / "report.json"
+    run([petrec, "validate", "--quiet", "--report", report, PHOTOS])
+    sound = [entry["path"] for entry in json.loads(report.read_text())["files"] if not entry.get("reason")]
     for number in range(20):
         shutil.copy(sound[number % len(sound)], data / "Photo" / f"{number}.jpg")
     command = [petrec, "convert", "--quiet", "--backend", "cpu", "--model", "efficientnet-lite0", "--pool", "avg", data, records]
     code, seconds, memory, said = run(command, ADDRESS_SPACE)
-    print(f"exit code {code}, {seconds:.1f} s, {memory / 1e6:.0f} MB\n{said}")
+    print(f"exit code {code}, {seconds:.1f} s of the processor, {memory / 1e6:.0f} MB\n{said}")
     if code != 0:
         return ["together"]
     files = json.loads((records / "petrec-report.json").read_text())["files"]
