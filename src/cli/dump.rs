@@ -103,7 +103,9 @@ pub(super) fn run(command: &Dump, global: &Global) -> anyhow::Result<Outcome> {
                     images.push(Dumped::new(path, Ok(description)));
                 } else {
                     write!(out, "{description} ")?;
-                    out.write_all(path.as_os_str().as_encoded_bytes())?; // as typed, in whatever encoding
+                    // As typed, in whatever encoding, but in one line.
+                    let lines: Vec<_> = path.as_os_str().as_encoded_bytes().split(|byte| *byte == b'\n').collect();
+                    out.write_all(&lines.join(&b"\\n"[..]))?;
                     writeln!(out)?;
                 }
                 if let Some(dir) = &command.npy {
