@@ -62,6 +62,26 @@ fn the_preprocessing_of_keras_2_5_lacks_the_last_factor() {
 }
 
 #[test]
+fn a_deviation_kept_in_bfloat16_is_still_imagenets() {
+    let Some(path) = seeded_file() else { return };
+    let mut bytes = fs::read(path).expect("readable");
+    let std = [0.229f32, 0.224, 0.225];
+    let at = position(&bytes, &std.map(f32::to_le_bytes).concat());
+    let rounded = std.map(|value| f32::from_bits(value.to_bits() & 0xFFFF_0000));
+    bytes[at..at + 12].copy_from_slice(&rounded.map(f32::to_le_bytes).concat());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rounded.h5");
+    fs::write(&path, bytes).expect("writable");
+
+    let imported = import_keras(&path, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+
+    let (mut ours, mut usual) = ([255.0, 0.0, 51.0], [255.0, 0.0, 51.0]);
+    imported.metadata().preprocess.normalise(&mut ours);
+    Preprocess::keras().normalise(&mut usual);
+    assert!(ours.iter().zip(usual).all(|(ours, usual)| (ours / usual - 1.0).abs() < 0.01), "{ours:?}, {usual:?}");
+}
+
+#[test]
 fn what_is_not_the_network_is_refused_by_name() {
     let Some(path) = seeded_file() else { return };
     let bytes = fs::read(path).expect("readable");

@@ -80,6 +80,10 @@ def narrow_files(out, model, dtype, pictures, save_features):
         keras.config.set_dtype_policy(usual)
     wide = seeded_b0.build()
     wide.set_weights([np.asarray(values).astype(np.float32) for values in map(keras.ops.convert_to_numpy, narrow.weights)])
+    # The layer computes with copies of its mean and variance, which were made before these were assigned.
+    for layer in wide.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
     for ending, save in (("weights.h5", "save_weights"), ("keras", "save")):
         file = out / f"b0.keras-{dtype}.{ending}"
         getattr(narrow, save)(file)

@@ -22,6 +22,8 @@ use super::zip::Archive;
 use super::{ImportError, Options, Refusal};
 use crate::model::{Architecture, BatchNorm, Convolution, Network, Padding, Preprocess, Tensor, Weights, keras};
 
+/// How far bfloat16, which has 8 bits, moves a number; another network's deviation is several times ImageNet's.
+const HALF_PRECISION: f32 = 1.0 / 256.0;
 /// Names of the classifier: Keras', and that of qubvel's `efficientnet`.
 const CLASSIFIERS: [&str; 2] = ["predictions", "probs"];
 
@@ -210,8 +212,10 @@ impl KerasFile {
         let usual = Preprocess::keras();
         let [mean, variance] = self.normalization(&self.network, layer)?;
         let divisor = variance.map(f32::sqrt);
-        // Keras adds the Rescaling for ImageNet's weights only, which are those with ImageNet's deviation.
-        let factor = if divisor == usual.divisor { usual.factor } else { [1.0; 3] };
+        // Keras adds the Rescaling for ImageNet's weights only, which are those with ImageNet's deviation, perhaps rounded.
+        let is_near = |(ours, usual): (f32, f32)| (ours / usual - 1.0).abs() <= HALF_PRECISION;
+        let is_imagenets = divisor.into_iter().zip(usual.divisor).all(is_near);
+        let factor = if is_imagenets { usual.factor } else { [1.0; 3] };
         Ok(Preprocess { mean, divisor, factor, ..usual })
     }
 
