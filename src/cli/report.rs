@@ -39,7 +39,7 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
     drop(progress);
     match (&command.html, dir) {
         (None, Some(dir)) => {
-            dir.put(&page.html).map_err(|reason| ReportFileError::Write { path: path.clone(), reason })?
+            dir.put(&page.html).map_err(|reason| ReportFileError::Write { path: path.clone(), reason })?;
         }
         _ => ReportFile::begin(&path, &[])?.finish_page(&page.html)?,
     }

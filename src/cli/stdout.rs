@@ -69,7 +69,7 @@ mod tests {
         let mut out = Escaping(Vec::new());
 
         out.write_all(b"\na\x1b[31m\rb\tc\xc2\x9bd\n\ne\xe9\x9b\n").expect("a vector takes all");
-        write!(out, "{}\u{202e}", "caf\u{e9}").expect("a vector takes all");
+        write!(out, "caf\u{e9}\u{202e}").expect("a vector takes all");
 
         let expected = b"\na\\u{1b}[31m\\rb\\tc\\u{9b}d\n\ne\xe9\\x9b\ncaf\xc3\xa9\\u{202e}";
         assert_eq!(String::from_utf8_lossy(&out.0), String::from_utf8_lossy(expected));

@@ -48,7 +48,7 @@ impl Content {
                 let path = folder.join(&name);
                 let is_at_top = *folder == Path::new("");
                 let has_ending = || path.extension().is_some_and(|ending| ending == "json" || ending == "html");
-                let is_companion = || companions.iter().any(|companion| *companion == path);
+                let is_companion = || companions.contains(&path);
                 let is_of_petrec = || {
                     name == JOURNAL_NAME
                         || name == PLAN_NAME

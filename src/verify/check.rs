@@ -83,7 +83,7 @@ impl Checked {
         self.problems.extend(faults.into_iter().map(content));
 
         let Some((manifest, expected)) = listed else { return Ok(()) };
-        if expected.index.is_some() && !index.is_some_and(IndexCheck::is_same) {
+        if expected.index.is_some() && !index.is_some_and(|mut index| index.is_same()) {
             self.problems.push(Problem::Index);
         }
         let is_split = |name: &String| manifest.splits().any(|split| split == name);

@@ -30,7 +30,7 @@ impl IndexCheck {
     }
 
     /// Whether the file had a line for each record, and nothing else.
-    pub(super) fn is_same(self) -> bool {
-        self.rest.is_some_and(|mut rest| rest.fill_buf().is_ok_and(<[u8]>::is_empty))
+    pub(super) fn is_same(&mut self) -> bool {
+        self.rest.as_mut().is_some_and(|rest| rest.fill_buf().is_ok_and(<[u8]>::is_empty))
     }
 }

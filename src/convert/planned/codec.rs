@@ -130,7 +130,8 @@ mod tests {
 
     fn image(number: usize, label: usize, size: u64, path: &[u8]) -> PlannedImage {
         // Of some it is not told; the others were changed one after the other, about.
-        let modified = (number % 3 > 0).then_some(1_700_000_000_123_456_789 + (number as u64 % 1000) * 1_000_000_007);
+        let modified =
+            (!number.is_multiple_of(3)).then_some(1_700_000_000_123_456_789 + (number as u64 % 1000) * 1_000_000_007);
         PlannedImage { number, label, size, modified, path: path.into() }
     }
 

@@ -27,7 +27,7 @@ fn dataset(images: usize) -> Dataset {
             relative: relative.into(),
             label: Some(number * 2 / images),
             size: number as u64 * 1000,
-            modified: (number % 7 > 0).then_some(1_700_000_000_000_000_000 + number as u64 * 977),
+            modified: (!number.is_multiple_of(7)).then_some(1_700_000_000_000_000_000 + number as u64 * 977),
         }
     };
     let classes = vec!["Cat".to_owned(), "Dog".to_owned()];

@@ -168,8 +168,8 @@ pub(super) fn compose(steps: &[([[f64; 3]; 2], bool)]) -> Option<Preprocess> {
     let resize = Preprocess::raw().resize;
     const NOTHING: [f64; 3] = [0.0; 3];
     let (own, last) = match steps {
-        &[first, second] => ([first, second], [1.0; 3]),
-        &[first, second, ([factor, NOTHING], true)] => ([first, second], factor),
+        [first, second] => ([*first, *second], [1.0; 3]),
+        [first, second, ([factor, NOTHING], true)] => ([*first, *second], *factor),
         _ => return multiplied(steps),
     };
     match own {
