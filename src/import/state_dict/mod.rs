@@ -1,6 +1,6 @@
 //! Weights from a state dict of a PyTorch package, as safetensors or as what `torch.save` and `torch.jit.save` write.
 //!
-//! The names are the packages' contract, so here they are followed ([`names`] has them); a classifier is left out. A training
+//! The names are the packages' contract, so here they are followed (`names.rs` has them); a classifier is left out. A training
 //! checkpoint may have the state dict one or more dictionaries deeper, and a whole module has one inside.
 
 mod file;
