@@ -167,7 +167,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Prints one thing in one line on standard error, whatever is in it: names that somebody chose, a library's words.
+/// Prints one thing in one line on standard error, whatever is in it: names of files, a library's words.
 fn say(line: &str) {
     tell(&format!("petrec: {}", one_line(line)));
 }

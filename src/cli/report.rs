@@ -27,7 +27,7 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         let path = display_path(&path);
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
-    // Held to the end, so that nobody begins anew there meanwhile.
+    // Held to the end, so that no other process starts a conversion there.
     let is_inside = command.html.is_none() || paths::contains(&command.out, &path);
     let is_inside = is_inside && !store::is_url(&command.out);
     let dir = if is_inside { PageDir::open(&command.out)? } else { None };

@@ -1,4 +1,4 @@
-//! Standard output, on which no name that somebody chose can move the cursor or change the screen.
+//! Standard output. No name of a file, class or key can move the cursor or change the screen.
 
 use std::io::{self, StdoutLock, Write};
 
