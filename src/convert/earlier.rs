@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{io, mem};
 
 use serde::Deserialize;
 use tracing::info;
@@ -146,14 +146,15 @@ impl Beginning<'_> {
 
     /// The same for one of several workers, who needs the record files of its share only.
     pub(super) fn begin_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
+        let mut made = Vec::new();
         for _ in 0..LOOKS {
-            let dir = Arc::new(OutputDir::open(self.out, LockMode::Shared)?);
+            let dir = Arc::new(OutputDir::open(self.out, LockMode::Shared)?.having_made(mem::take(&mut made)));
             match Content::of(self.out)? {
                 Content::Manifest => return self.finished_share(dir, share, watch),
                 Content::Plan => return Err(OutputError::Planned(self.out.into())),
                 Content::Nothing if !store::is_url(self.out) => {
                     drop(dir);
-                    JointJournal::begin(self.out, self.head)?;
+                    made = JointJournal::begin(self.out, self.head)?;
                     continue;
                 }
                 Content::Nothing | Content::Journal => {}

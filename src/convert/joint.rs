@@ -71,15 +71,15 @@ impl JointJournal {
     }
 
     /// Puts a journal without entries into `out`, where nothing is begun; unless others are at work there, or come first. Has the
-    /// folder alone for that, so that nobody else begins something else at the same time.
-    pub(super) fn begin(out: &Path, head: &Head) -> Result<(), OutputError> {
+    /// folder alone for that, so that nobody else begins something else at the same time. Returns the folders that it made.
+    pub(super) fn begin(out: &Path, head: &Head) -> Result<Vec<PathBuf>, OutputError> {
         let dir = match OutputDir::open(out, LockMode::Alone) {
             // Another worker, who begins the same.
-            Err(OutputError::WorkersAtWork(_)) => return Ok(()),
+            Err(OutputError::WorkersAtWork(_)) => return Ok(Vec::new()),
             dir => dir?,
         };
         if Content::of(dir.root())? != Content::Nothing {
-            return Ok(());
+            return Ok(Vec::new());
         }
         refuse_foreign_files(out)?;
         let path = out.join(JOURNAL_NAME);
@@ -88,7 +88,8 @@ impl JointJournal {
             file.write_all(&journal::without_entries(head)?)?;
             file.sync()?.publish_new()
         };
-        write().map_err(OutputError::write(&path))
+        write().map_err(OutputError::write(&path))?;
+        Ok(dir.unlock())
     }
 
     fn read(&self) -> Result<Option<Earlier<Head>>, OutputError> {

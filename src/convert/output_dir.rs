@@ -9,10 +9,10 @@
 //! Nothing is written or removed through a link below the folder. The folder itself may be one.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
+use std::{io, mem};
 
 use super::content::{Content, names_from};
 use super::folder::{make_folder, remove_folders};
@@ -91,6 +91,17 @@ impl OutputDir {
             }
         }
         Err(dir.in_use(mode))
+    }
+
+    /// The same, where this process made these folders when it had the folder locked before.
+    pub(super) fn having_made(mut self, made: Vec<PathBuf>) -> Self {
+        self.made.extend(made);
+        self
+    }
+
+    /// Unlocks the folder and returns the folders that were made for it, which stay.
+    pub(super) fn unlock(mut self) -> Vec<PathBuf> {
+        mem::take(&mut self.made)
     }
 
     /// The folder `root` for one who only looks, while somebody else has it locked.

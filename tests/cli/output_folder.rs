@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::plans::{PLAN, plan};
 use super::resume::{JOURNAL, killed_conversion, tree};
@@ -174,19 +173,14 @@ fn a_plan_waits_for_nobody_and_is_refused_beside_a_conversion_at_work() {
     let out = temporary();
     #[cfg(unix)]
     {
-        use std::time::{Duration, Instant};
-        let mut at_work = super::signals::slow_conversion(out.path(), &[]);
-        let begun = Instant::now();
-        while !names(out.path()).contains(&JOURNAL.to_owned()) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", names(out.path()));
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        use super::signals::{send, stopped};
+        let mut at_work = stopped(out.path(), &["--threads=1"], JOURNAL);
         let in_use = ["another petrec is converting into this folder"];
         plan(out.path(), SHARDS).refused(1, &in_use);
         plan(out.path(), &[SHARDS, &["--restart"]].concat()).refused(1, &in_use);
         convert_photos(out.path(), &[SHARDS, &["--restart"]].concat()).refused(1, &in_use);
         finalize(out.path()).refused(1, &in_use);
-        let _ = Command::new("kill").args(["-9", &at_work.id().to_string()]).status();
+        send(&at_work, "-9");
         at_work.wait().expect("it ends");
     }
     convert_photos(out.path(), &[SHARDS, &["--restart"]].concat()).ok();

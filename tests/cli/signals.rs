@@ -36,18 +36,36 @@ pub(crate) fn slow_conversion(out: &Path, more: &[&str]) -> Child {
         .expect("petrec starts")
 }
 
+/// A run that was stopped as soon as there was a file in `out` whose name holds `part`; it holds what locks it has.
+#[cfg(unix)]
+pub(crate) fn stopped(out: &Path, options: &[&str], part: &str) -> Child {
+    let mut child = slow_conversion(out, options);
+    let begun = Instant::now();
+    while names(out).iter().all(|name| !name.contains(part)) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", names(out));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    send(&child, "-STOP");
+    assert!(child.try_wait().expect("it is ours").is_none(), "it was still at work");
+    child
+}
+
+#[cfg(unix)]
+pub(crate) fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success(), "{signal}");
+}
+
+#[cfg(unix)]
 #[test]
 fn a_second_run_on_one_folder_stops_while_the_first_goes_on() {
     let out = temporary();
-    let mut first = running_conversion(out.path(), &["--shard-size", "1", "--threads", "1"]);
-    let begun = Instant::now();
-    while !out.path().join(JOURNAL).exists() && begun.elapsed() < Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let mut first = stopped(out.path(), &["--shard-size", "1", "--threads", "1"], JOURNAL);
 
     let second = convert_photos(out.path(), &["--shard-size", "1"]);
 
     second.refused(1, &["another petrec is converting into this folder"]);
+    send(&first, "-CONT");
     assert!(first.wait().expect("it ends").success());
     assert!(!out.path().join(JOURNAL).exists());
 }
@@ -65,10 +83,9 @@ fn a_signal_ends_the_run_after_the_file_in_hand_and_a_second_run_goes_on() {
             std::thread::sleep(Duration::from_millis(1));
         }
 
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        send(&child, signal);
         let ended = child.wait_with_output().expect("it ends");
 
-        assert!(sent.success());
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(130), "{said}");
         let last = said.lines().last().unwrap_or_default();
@@ -98,8 +115,7 @@ fn a_second_signal_ends_the_run_at_once() {
     }
 
     let status = loop {
-        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
+        send(&child, "-INT");
         std::thread::sleep(Duration::from_millis(5)); // or the system makes one of two
         if let Some(status) = child.try_wait().expect("it is ours") {
             break status;
@@ -142,11 +158,11 @@ fn a_signal_ends_the_run_while_finished_files_are_read_back() {
         assert!(child.try_wait().expect("a child").is_none(), "it ended before it began");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    send(&child, "-TERM");
     let ended = child.wait_with_output().expect("it ends");
 
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(sent.success() && ended.status.code() == Some(130), "{:?} {said}", ended.status);
+    assert!(ended.status.code() == Some(130), "{:?} {said}", ended.status);
     assert!(said.ends_with("petrec: interrupted\n"), "{said}");
     assert_eq!(names(out.path()), before, "it went on to make the file again");
 }
@@ -161,12 +177,12 @@ fn a_signal_ends_the_run_while_the_page_is_made() {
         std::thread::sleep(Duration::from_millis(1));
     }
 
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    send(&child, "-TERM");
     let ended = child.wait_with_output().expect("it ends");
 
     // It may have been faster than the signal.
     let has_page = out.path().join("report.html").exists();
-    assert!(sent.success() && (ended.status.code() == Some(130) || has_page), "{:?}", ended.status);
+    assert!(ended.status.code() == Some(130) || has_page, "{:?}", ended.status);
     convert_photos(out.path(), &["--pool=avg"]).ok();
     assert_eq!(names(out.path()), OF_ONE_SHARD);
 }

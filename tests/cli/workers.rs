@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::resume::{killed_conversion, tree};
 #[cfg(unix)]
-use super::signals::slow_conversion;
+use super::signals::stopped;
 use super::{Run, convert_photos, json, names, petrec, temporary};
 
 /// Many small files: eight of the example photos' records.
@@ -41,22 +40,6 @@ fn worker(out: &Path, options: &[&str], index: usize, count: usize) -> Run {
 
 pub(crate) fn finalize(out: &Path) -> Run {
     petrec(["finalize".as_ref(), out.as_os_str()])
-}
-
-/// A run that was stopped as soon as there was a file in `out` whose name holds `part`; it holds what locks it has.
-#[cfg(unix)]
-fn stopped(out: &Path, options: &[&str], part: &str) -> std::process::Child {
-    use std::time::{Duration, Instant};
-
-    let mut child = slow_conversion(out, options);
-    let begun = Instant::now();
-    while names(out).iter().all(|name| !name.contains(part)) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", names(out));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let sent = Command::new("kill").args(["-STOP", &child.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success() && child.try_wait().expect("it is ours").is_none(), "it was still at work");
-    child
 }
 
 /// A folder that one run converted with these options.
