@@ -33,7 +33,7 @@ pub(super) use source::refuse_foreign_plan;
 use super::changed::refuse_changed;
 use super::content::{Content, Ours};
 use super::earlier::clear;
-use super::folder::refuse_inside;
+use super::folder::{refuse_inside, remove_if_there};
 use super::head::refuse_other_manifest;
 use super::manifest::{Manifest, RecordDescription};
 use super::output::{Output, leave_finished};
@@ -171,6 +171,9 @@ fn put(
                     let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
                     refuse_foreign_plan(out)?;
                     if Content::of(out)? == Content::Plan {
+                        if store::is_url(out) {
+                            remove_if_there(&out.join(PLAN_NAME))?; // there a new one replaces none
+                        }
                         write(&dir, header, draft, dataset)?;
                         return Ok(Content::Plan);
                     }
