@@ -60,13 +60,16 @@ pub(super) fn changed_in_entry(dataset: &Dataset, entry: &Entry) -> bool {
     images.any(|image| changed_since_record(&image.path, image.modified, entry.begun))
 }
 
-/// Until when the finished conversion in `out` knows its images.
+/// Until when the finished conversion in `out` knows its images. Object stores and some file systems tell whole seconds: then it is
+/// the end of that second, or photos that were put there just before the run would pass for changed.
 pub(super) fn manifest_time(out: &Path) -> Option<u64> {
+    const SECOND: u64 = 1_000_000_000;
     let path = out.join(MANIFEST_NAME);
-    match store::is_url(&path) {
-        true => store::head(&path).ok()?.modified,
-        false => store::metadata(&path).ok()?.modified,
-    }
+    let time = match store::is_url(&path) {
+        true => store::head(&path).ok()?.modified?,
+        false => store::metadata(&path).ok()?.modified?,
+    };
+    Some(if time.is_multiple_of(SECOND) { time.saturating_add(SECOND - 1) } else { time })
 }
 
 /// Refuses images that were changed since the conversion in `out` was finished.
