@@ -96,3 +96,22 @@ pub(super) fn named(first: &str, what: &str, more: usize) -> String {
         more => format!("{first} {what} (and {} more)", counted(more, "image")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_manifest_whose_time_is_told_in_whole_seconds_knows_photos_to_the_end_of_that_second() {
+        let out = tempfile::tempdir().expect("a folder");
+        let manifest = fs::File::create(out.path().join(MANIFEST_NAME)).expect("made");
+        for (time, until) in [((1000, 0), 1_000_999_999_999), ((1000, 5_000), 1_000_000_005_000)] {
+            let time = SystemTime::UNIX_EPOCH + Duration::new(time.0, time.1);
+            manifest.set_modified(time).expect("set");
+
+            assert_eq!(manifest_time(out.path()), Some(until));
+        }
+    }
+}

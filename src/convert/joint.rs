@@ -70,8 +70,8 @@ impl JointJournal {
         lock_file(&path, LockMode::Shared, IfAbsent::Leave).map_err(OutputError::read(&path))
     }
 
-    /// Puts a journal without entries into `out`, where nothing is begun; unless others are at work there, or come first. Has the
-    /// folder alone for that, so that nobody else begins something else at the same time. Returns the folders that it made.
+    /// Puts a journal without entries into `out`, unless something is begun there or others are at work. Locks the folder against
+    /// all others meanwhile, so that nobody begins another conversion at the same time. Returns the folders that it made.
     pub(super) fn begin(out: &Path, head: &Head) -> Result<Vec<PathBuf>, OutputError> {
         let dir = match OutputDir::open(out, LockMode::Alone) {
             // Another worker, who begins the same.

@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_input;
 mod beside;
+mod changed_photos;
 mod completions;
 mod convert;
 #[cfg(feature = "wgpu")]
