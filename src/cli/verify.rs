@@ -22,6 +22,8 @@ struct Findings {
     files: usize,
     /// Files with a problem.
     bad_files: usize,
+    /// Those that the machine failed to read, and nothing else is wrong with.
+    unread_files: usize,
     /// Records whose checksums hold.
     records: u64,
     /// Those that are a `tf.train.SequenceExample`.
@@ -87,7 +89,11 @@ pub(super) fn run(command: &Verify, global: &Global) -> anyhow::Result<Outcome> 
     } else {
         findings.print(&mut out)?;
     }
-    Ok(if findings.bad_files == 0 { Outcome::Done } else { Outcome::Damaged })
+    Ok(match findings.bad_files {
+        0 => Outcome::Done,
+        bad if bad == findings.unread_files => Outcome::Failed,
+        _ => Outcome::Damaged,
+    })
 }
 
 impl Findings {
@@ -102,6 +108,7 @@ impl Findings {
             return;
         }
         self.bad_files += 1;
+        self.unread_files += usize::from(!checked.problems.iter().any(Problem::is_of_file));
         for problem in &checked.problems {
             progress.alert(&format!("{}: {problem}", display_path(&file.path)));
         }

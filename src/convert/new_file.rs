@@ -45,7 +45,7 @@ impl NewFile {
             let index = synced.index.as_ref().map(|index| index.path().to_path_buf());
             let file = RecordFile::listed(synced.records.path().to_path_buf(), index, manifest, self.written);
             match verify::check(&file).problems.into_iter().next() {
-                Some(Problem::Unreadable(error)) => return Err(error.into()),
+                Some(Problem::Unreadable(error) | Problem::Unreachable { reason: error }) => return Err(error.into()),
                 Some(problem) => return Err(CommitError::NotAsWritten(problem)),
                 None => {}
             }

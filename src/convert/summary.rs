@@ -31,9 +31,10 @@ impl Totals {
     pub(super) fn new<'a>(images: usize, files: impl IntoIterator<Item = &'a WrittenFile>) -> Self {
         let mut totals = Self { images, rejected: images, records: 0, files: 0, bytes: 0 };
         for file in files {
-            totals.records += file.records;
+            // What a journal says may be altered.
+            totals.records = totals.records.saturating_add(file.records);
             totals.files += 1;
-            totals.bytes += file.bytes;
+            totals.bytes = totals.bytes.saturating_add(file.bytes);
         }
         let records = usize::try_from(totals.records).unwrap_or(images);
         totals.rejected = images.saturating_sub(records);

@@ -6,14 +6,12 @@ use std::path::Path;
 
 use super::fingerprint::pool_name;
 use super::manifest::RecordDescription;
-use super::planned::is_same_time;
 use super::{ConvertError, Options};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{FeatureExtractor, ImageBatch};
 use crate::image::{Files, Loaded, NotLoaded, Reason, Rejection};
 use crate::model::{Network, Preprocess, Weights};
 use crate::report::Finding;
-use crate::store;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Extra, RecordLayout};
 
@@ -24,7 +22,7 @@ pub(super) struct Worker<'a> {
     preprocess: &'a Preprocess,
     network: Network,
     layout: RecordLayout,
-    /// Whether the images were listed long ago.
+    /// Whether a plan lists the images.
     is_of_plan: bool,
 }
 
@@ -46,7 +44,7 @@ impl<'a> Worker<'a> {
         Ok(Self { dataset, options, preprocess, network: weights.network(), layout, is_of_plan: false })
     }
 
-    /// The same on images that somebody else listed: one that is longer or shorter since is another, and rejected.
+    /// The same on images that a plan lists: one that is not as it was planned stops the run.
     pub(super) fn of_plan(
         dataset: &'a Dataset,
         weights: &'a Weights,
@@ -76,13 +74,15 @@ impl<'a> Worker<'a> {
         place: usize,
     ) -> Result<Converted<'o>, ConvertError> {
         let file = files.get(place).expect("the order ends here");
-        self.refuse_replaced(file)?;
         let loaded = match files.load(place, file) {
-            Ok(loaded) => self.unless_changed(file, loaded),
+            Ok(loaded) => Ok(loaded),
             Err(NotLoaded::Rejected(Rejection { reason: Reason::Unreachable, detail, .. })) => {
                 return Err(ConvertError::Unreachable { path: file.path.clone(), detail });
             }
             Err(NotLoaded::Rejected(rejection)) => Err(rejection),
+            Err(NotLoaded::Changed(_)) if self.is_of_plan => {
+                return Err(ConvertError::Replaced { path: file.path.clone() });
+            }
             Err(NotLoaded::Changed(detail)) => return Err(ConvertError::Changed { path: file.path.clone(), detail }),
         };
         let finding = Finding::new(loaded.as_ref().map(|loaded| loaded.picture.outline()));
@@ -91,28 +91,6 @@ impl<'a> Worker<'a> {
             Err(rejection) => Err(rejection),
         };
         Ok(Converted { file, finding, record })
-    }
-
-    /// Refuses to go on by a plan with a file that has another length or time of change than was planned. It is another photo, or
-    /// the data set is a copy with times of its own: neither may end in a verdict on the photo.
-    fn refuse_replaced(&self, file: &ImageFile) -> Result<(), ConvertError> {
-        if !self.is_of_plan || store::is_url(&file.path) {
-            return Ok(());
-        }
-        let Ok(now) = store::metadata(&file.path) else { return Ok(()) }; // reading it will tell
-        match now.bytes != file.size || !is_same_time(now.modified, file.modified) {
-            true => Err(ConvertError::Replaced { path: file.path.clone() }),
-            false => Ok(()),
-        }
-    }
-
-    fn unless_changed(&self, file: &ImageFile, loaded: Loaded) -> Result<Loaded, Rejection> {
-        let (planned, found) = (file.size, loaded.bytes.len() as u64);
-        if self.is_of_plan && planned != found {
-            let detail = format!("it had {planned} bytes when it was planned, and has {found} now");
-            return Err(Rejection::new(Reason::Unreadable, loaded.picture.format, detail));
-        }
-        Ok(loaded)
     }
 
     fn record(

@@ -150,7 +150,8 @@ impl DatasetError {
             Note::EmptyClasses { .. } | Note::LeftOut { .. } | Note::BesideClasses { photos: 0, .. } => false,
             Note::NumbersByBytes { .. } | Note::AlikeClasses { .. } => false,
             Note::BesideClasses { .. } | Note::OtherExtensions { .. } | Note::NestedFolders { .. } => true,
-            Note::UnreadableFolders { .. } | Note::NotFiles { .. } | Note::RepeatedLinks { .. } => true,
+            Note::UnreadableFolders { .. } | Note::NotFiles { .. } => true,
+            Note::UnusableNames { .. } | Note::RepeatedLinks { .. } => true,
         };
         let advice = match notes.iter().find(is_telling) {
             // The usual mistake: the folder that the data set was unpacked into.

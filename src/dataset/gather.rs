@@ -27,6 +27,7 @@ pub(super) struct Gather<'a> {
     /// The labels whose folder could not be read.
     without_folder: HashSet<usize>,
     odd: Tally,
+    unusable: Tally,
     repeated: Tally,
     beside: Vec<Note>,
     left_out: Vec<String>,
@@ -67,6 +68,7 @@ impl<'a> Gather<'a> {
             unreadable: Vec::new(),
             without_folder: HashSet::new(),
             odd: Tally::default(),
+            unusable: Tally::default(),
             repeated: Tally::default(),
             beside: Vec::new(),
             left_out: Vec::new(),
@@ -142,6 +144,9 @@ impl<'a> Gather<'a> {
         }
         if let Tally { count: count @ 1.., first } = self.odd {
             notes.push(Note::NotFiles { count, first });
+        }
+        if let Tally { count: count @ 1.., first } = self.unusable {
+            notes.push(Note::UnusableNames { count, first });
         }
         if let Tally { count: count @ 1.., first } = self.repeated {
             notes.push(Note::RepeatedLinks { count, first });
@@ -251,9 +256,7 @@ impl<'a> Gather<'a> {
                 *self.other_extensions.entry(extension.to_ascii_lowercase()).or_default() += 1;
             }
         }
-        for name in &listing.odd {
-            self.odd.add(folder.join(name));
-        }
+        self.passed_over(listing, folder);
     }
 
     /// Notes the files beside class folders.
@@ -268,8 +271,12 @@ impl<'a> Gather<'a> {
                 first: root.join(&first.name),
             });
         }
-        for name in &listing.odd {
-            self.odd.add(root.join(name));
-        }
+        self.passed_over(listing, root);
+    }
+
+    /// Counts what is in a folder and can be no photo.
+    fn passed_over(&mut self, listing: &Listing, folder: &Path) {
+        listing.odd.iter().for_each(|name| self.odd.add(folder.join(name)));
+        listing.unusable.iter().for_each(|path| self.unusable.add(path.clone()));
     }
 }

@@ -5,7 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
 use crate::machine;
@@ -24,6 +24,8 @@ pub(super) struct Listing {
     pub(super) files: Vec<File>,
     /// Pipes, sockets, devices: opening one could wait for ever.
     pub(super) odd: Vec<OsString>,
+    /// Objects of a store whose names no path can hold, as they would be shown.
+    pub(super) unusable: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Listing {
                 false => listing.files.push(File { name, size: Some(bytes), modified }),
             }
         }
+        listing.unusable = store::take_unusable(folder).map_err(unlisted)?;
         Ok(listing)
     }
 

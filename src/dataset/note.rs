@@ -70,6 +70,13 @@ pub enum Note {
         /// The first of them.
         first: PathBuf,
     },
+    /// Objects of a store whose names no path can hold, which were skipped.
+    UnusableNames {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
     /// Links in a tree to folders that are read anyway.
     RepeatedLinks {
         /// How many.
@@ -147,6 +154,11 @@ impl fmt::Display for Note {
             Self::NotFiles { count, first } => {
                 let (things, first) = (counted(*count, "special file"), such_as(*count, first));
                 write!(f, "{things} skipped{first}: a pipe, socket or device cannot hold a photo")
+            }
+            Self::UnusableNames { count, first } => {
+                let (objects, first) = (counted(*count, "object"), such_as(*count, first));
+                write!(f, "{objects} skipped{first}: no path has an empty part, '.', '..' or a control character; ")?;
+                write!(f, "hint: copy it to another name")
             }
             Self::RepeatedLinks { count, first } => {
                 let (links, first) = (counted(*count, "link"), such_as(*count, first));

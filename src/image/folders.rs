@@ -18,7 +18,6 @@ const LINKS: usize = 40;
 /// The folders of a run's images, as they were when it began.
 pub(super) struct Folders<'a>(HashMap<&'a Path, Folder>);
 
-#[derive(Default)]
 struct Folder {
     /// `None` where it could not be looked at.
     identity: Option<Identity>,
@@ -27,14 +26,13 @@ struct Folder {
 }
 
 impl<'a> Folders<'a> {
-    /// Looks at the folder of each of `files`. Those in a store have none.
+    /// Looks at the folder of each of `files`. One in a store is asked for once something is missing there.
     pub(super) fn of(files: impl Iterator<Item = &'a ImageFile>) -> Self {
         let mut folders = HashMap::<&Path, Folder>::new();
-        for file in files.filter(|file| !store::is_url(&file.path)) {
+        for file in files {
             let path = folder_of(&file.path);
-            let folder = folders
-                .entry(path)
-                .or_insert_with(|| Folder { identity: Identity::of(path).ok(), ..Folder::default() });
+            let identity = || if store::is_url(path) { None } else { Identity::of(path).ok() };
+            let folder = folders.entry(path).or_insert_with(|| Folder { identity: identity(), images: 0 });
             folder.images += 1;
         }
         Self(folders)
@@ -44,6 +42,14 @@ impl<'a> Folders<'a> {
     pub(super) fn lost(&self, file: &ImageFile) -> Option<PathBuf> {
         let folder = folder_of(&file.path);
         let then = self.0.get(folder);
+        if store::is_url(folder) {
+            let is_lost = match store::has_objects(folder) {
+                Ok(true) => false,
+                Ok(false) => then.is_some_and(|then| then.images > 1),
+                Err(_) => true,
+            };
+            return is_lost.then(|| folder.to_owned());
+        }
         let is_another = |now: Identity| then.and_then(|then| then.identity.as_ref()).is_some_and(|then| *then != now);
         let was_emptied = || then.is_some_and(|then| then.images > 1) && is_empty(folder);
         if Identity::of(folder).map_or(true, is_another) || was_emptied() {

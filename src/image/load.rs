@@ -8,7 +8,7 @@ use tracing::debug;
 
 use super::folders::Folders;
 use super::memory::Turn;
-use super::read::{Content, Failure, Patience, admit, read_file};
+use super::read::{Content, Failure, Patience, admit, read_file, refuse_changed, unreachable};
 use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, decode_since};
 use crate::dataset::ImageFile;
 use crate::store::{self, ReadAhead};
@@ -95,8 +95,7 @@ impl<'a> Files<'a> {
     pub(crate) fn load(&self, place: usize, file: &ImageFile) -> Result<Loaded, NotLoaded> {
         let (start, turn) = (Instant::now(), Turn::begin());
         let load = || {
-            // A plan has no times of change, and lengths that are compared where it is known.
-            let Content { bytes, since } = self.read(place, file, file.modified.map(|_| file), &turn)?;
+            let Content { bytes, since } = self.read(place, file, Some(file), &turn)?;
             let picture = decode_since(since, &bytes, self.policy)?;
             Ok((bytes, picture))
         };
@@ -137,8 +136,24 @@ impl<'a> Files<'a> {
             let is_admitted = self.policy.limits.admit_file(file.size).is_ok();
             Some((file.path.as_path(), is_admitted.then_some(file.size)))
         };
-        let bytes = self.ahead.take(place, object).map_err(|error| not_fetched(&error))?;
+        let (now, bytes) = self.ahead.take(place, object).map_err(|error| self.not_fetched(file, &error))?;
+        refuse_changed(listed, now)?;
         Ok(Content { bytes, since })
+    }
+
+    /// The outcome for an object that did not come. A bucket that was emptied, and credentials that are no longer good, take all
+    /// objects with them: then what the store says of this one is no sign of its own.
+    fn not_fetched(&self, file: &ImageFile, error: &io::Error) -> Rejection {
+        if store::is_transient(error) {
+            return not_fetched(error);
+        }
+        match self.folders.lost(file) {
+            Some(folder) => {
+                let detail = format!("{error}, and nothing in {} can be listed any more", folder.display());
+                unreachable(&detail, error)
+            }
+            None => not_fetched(error),
+        }
     }
 }
 

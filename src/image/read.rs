@@ -95,7 +95,7 @@ impl Patience {
 }
 
 /// The outcome for a file that the machine failed to read.
-fn unreachable(detail: &str, error: &io::Error) -> Rejection {
+pub(super) fn unreachable(detail: &str, error: &io::Error) -> Rejection {
     let words = format!("{detail}; hint: {}, then run the same command again", machine::hint(error));
     Rejection::new(Reason::Unreachable, Format::Unknown, words)
 }
@@ -116,7 +116,7 @@ pub(super) fn read_file(
 ) -> Result<Content, Failure> {
     let since = Instant::now();
     let metadata = fs::metadata(path)?;
-    refuse_changed(listed, &metadata)?;
+    refuse_changed(listed, store::Metadata::of_file(&metadata))?;
     if !metadata.is_file() {
         // Reading a pipe could wait for ever.
         return Err(Rejection::new(Reason::Unreadable, Format::Unknown, "not a regular file").into());
@@ -131,7 +131,7 @@ pub(super) fn read_file(
     // A byte more tells that the file grew; how far, nobody needs to know.
     (&file).take(length.saturating_add(1)).read_to_end(&mut bytes)?;
     if listed.is_some() {
-        refuse_changed(listed, &file.metadata()?)?;
+        refuse_changed(listed, store::Metadata::of_file(&file.metadata()?))?;
     }
     drop((file, slot));
     if bytes.len() as u64 > length {
@@ -141,17 +141,14 @@ pub(super) fn read_file(
 }
 
 /// Refuses a file whose length or time of change is not as it was listed.
-fn refuse_changed(listed: Option<&ImageFile>, now: &fs::Metadata) -> Result<(), Failure> {
+pub(super) fn refuse_changed(listed: Option<&ImageFile>, now: store::Metadata) -> Result<(), Failure> {
     let Some(listed) = listed else { return Ok(()) };
-    let now = store::Metadata::of_file(now);
     if now.bytes != listed.size {
         return Err(Failure::Changed(format!("it had {} bytes and has {}", listed.size, now.bytes)));
     }
-    match (listed.modified, now.modified) {
-        (Some(then), Some(now)) if then != now => {
-            Err(Failure::Changed("it was written to, or another file has its name".to_owned()))
-        }
-        _ => Ok(()),
+    match store::is_same_time(listed.modified, now.modified) {
+        true => Ok(()),
+        false => Err(Failure::Changed("it was written to, or another file has its name".to_owned())),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 
+use super::Metadata;
 use super::connect::locate;
 use super::remote::{fetch, runtime};
 
@@ -14,7 +15,7 @@ use super::remote::{fetch, runtime};
 const OBJECTS: usize = 32;
 const BYTES: u64 = 64 << 20;
 
-type Fetching = JoinHandle<io::Result<Vec<u8>>>;
+type Fetching = JoinHandle<io::Result<(Metadata, Vec<u8>)>>;
 
 /// A row of objects that are taken one after the other, about in order, by any number of threads.
 #[derive(Default)]
@@ -30,12 +31,12 @@ struct State {
 }
 
 impl ReadAhead {
-    /// The object at `place` of the row that `object` tells: `None` behind its end, and no length where nobody will take it.
+    /// The object at `place` of the row that `object` tells, with what is known of it: `None` behind its end, and no length where nobody will take it.
     pub(crate) fn take<'p>(
         &self,
         place: usize,
         object: impl Fn(usize) -> Option<(&'p Path, Option<u64>)>,
-    ) -> io::Result<Vec<u8>> {
+    ) -> io::Result<(Metadata, Vec<u8>)> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((url, wanted)) = object(state.next) {
             let Some(bytes) = wanted else {

@@ -19,6 +19,7 @@ use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
 use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
 
+use super::names::{UnusableNames, UsableNames};
 use super::problem::told;
 use super::scheme;
 
@@ -35,6 +36,8 @@ pub(super) struct Store {
     pub(super) objects: Arc<dyn ObjectStore>,
     /// The same, for listing page by page, where it can do that.
     pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
+    /// What its listings named that no path can hold.
+    pub(super) unusable: UnusableNames,
 }
 
 /// How long a request is tried again.
@@ -78,27 +81,29 @@ fn connect(base: &str) -> object_store::Result<Store> {
     // That somebody else has chosen one for this process is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let retry = RetryConfig { retry_timeout: patience(), ..RetryConfig::default() };
+    let unusable = UnusableNames::default();
+    let connector = SameHost { unusable: unusable.clone() };
     Ok(match scheme(Path::new(base)).unwrap_or_default() {
         "gs" => {
             let builder = GoogleCloudStorageBuilder::from_env().with_client_options(client("GOOGLE_"));
-            let builder = builder.with_http_connector(SameHost);
-            paged(builder.with_retry(retry).with_url(base).build()?)
+            let builder = builder.with_http_connector(connector);
+            paged(builder.with_retry(retry).with_url(base).build()?, unusable)
         }
         "az" | "azure" | "abfs" | "abfss" => {
             let builder = MicrosoftAzureBuilder::from_env().with_client_options(client("AZURE_"));
-            let builder = builder.with_http_connector(SameHost);
-            paged(builder.with_retry(retry).with_url(base).build()?)
+            let builder = builder.with_http_connector(connector);
+            paged(builder.with_retry(retry).with_url(base).build()?, unusable)
         }
         "http" | "https" => {
             // Whoever types http:// means it.
             let options = client("HTTP_").with_allow_http(true);
             let store = HttpBuilder::new().with_client_options(options).with_retry(retry).with_url(base).build()?;
-            Store { objects: Arc::new(store), pages: None }
+            Store { objects: Arc::new(store), pages: None, unusable }
         }
         _ => {
             let builder = AmazonS3Builder::from_env().with_client_options(client("AWS_"));
-            let builder = builder.with_http_connector(SameHost);
-            paged(builder.with_retry(retry).with_url(base).build()?)
+            let builder = builder.with_http_connector(connector);
+            paged(builder.with_retry(retry).with_url(base).build()?, unusable)
         }
     })
 }
@@ -106,7 +111,9 @@ fn connect(base: &str) -> object_store::Result<Store> {
 /// Makes clients that follow a redirect to the same host only. To any other the credentials in the headers would go along, of
 /// which HTTP libraries drop those they know, and not `x-amz-security-token`.
 #[derive(Debug)]
-struct SameHost;
+struct SameHost {
+    unusable: UnusableNames,
+}
 
 /// Redirects in a row that are followed.
 const MOST_REDIRECTS: usize = 10;
@@ -152,7 +159,8 @@ impl HttpConnector for SameHost {
             let certificate = Certificate::from_pem(pem.as_bytes()).map_err(of_client)?;
             builder = builder.tls_certs_merge([certificate]);
         }
-        Ok(HttpClient::new(builder.build().map_err(of_client)?))
+        let client = builder.build().map_err(of_client)?;
+        Ok(HttpClient::new(UsableNames { client, unusable: self.unusable.clone() }))
     }
 }
 
@@ -185,9 +193,9 @@ fn of_client(error: reqwest::Error) -> object_store::Error {
     object_store::Error::Generic { store: "client", source: Box::new(error) }
 }
 
-fn paged<S: ObjectStore + PaginatedListStore>(store: S) -> Store {
+fn paged<S: ObjectStore + PaginatedListStore>(store: S, unusable: UnusableNames) -> Store {
     let store = Arc::new(store);
-    Store { objects: Arc::clone(&store) as _, pages: Some(store) }
+    Store { objects: Arc::clone(&store) as _, pages: Some(store), unusable }
 }
 
 /// How requests are made: our timeouts, and what the environment has under this prefix, such as `AWS_ALLOW_HTTP`.
@@ -254,7 +262,7 @@ mod tests {
             .with_token("session-token")
             .with_client_options(ClientOptions::new().with_allow_http(true))
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-            .with_http_connector(SameHost)
+            .with_http_connector(SameHost { unusable: UnusableNames::default() })
             .build()
             .expect("a client");
 

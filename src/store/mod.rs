@@ -9,6 +9,8 @@ mod ahead;
 #[cfg(feature = "cloud")]
 mod connect;
 #[cfg(feature = "cloud")]
+mod names;
+#[cfg(feature = "cloud")]
 mod object;
 #[cfg(feature = "cloud")]
 mod problem;
@@ -25,8 +27,8 @@ use std::path::Path;
 use crate::machine;
 
 pub(crate) use remote::{
-    ReadAhead, below, head, is_transient, list, list_from, put, put_new, read_many, read_piece, remove, upload,
-    upload_new,
+    ReadAhead, below, has_objects, head, is_transient, list, list_from, put, put_new, read_many, read_piece, remove,
+    take_unusable, upload, upload_new,
 };
 
 /// What a URL may begin with, and whether such stores can be written to.
@@ -90,6 +92,17 @@ impl Metadata {
     }
 }
 
+/// Whether two times of change, in nanoseconds since 1970, are one as far as they are known. Some systems tell parts of
+/// microseconds, and some whole seconds, which a store may round one way where it lists an object and another where it sends it.
+pub(crate) fn is_same_time(one: Option<u64>, other: Option<u64>) -> bool {
+    const SECOND: u64 = 1_000_000_000;
+    let Some((one, other)) = one.zip(other) else { return true };
+    match one.is_multiple_of(SECOND) || other.is_multiple_of(SECOND) {
+        true => one.abs_diff(other) <= SECOND,
+        false => one / 1000 == other / 1000,
+    }
+}
+
 /// What can be read, and begun anywhere.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
 
@@ -141,6 +154,17 @@ mod tests {
         assert!(
             is_writable(Path::new("s3://x")) && is_writable(Path::new("x")) && !is_writable(Path::new("https://x"))
         );
+    }
+
+    #[test]
+    fn times_are_compared_as_exactly_as_both_are_told() {
+        let is_same = |one, other| is_same_time(Some(one), Some(other));
+
+        assert!(is_same(5_000_000_999, 5_000_000_100), "microseconds");
+        assert!(!is_same(5_000_001_999, 5_000_000_100));
+        assert!(is_same(5_900_000_000, 5_000_000_000) && is_same(5_900_000_000, 6_000_000_000), "seconds");
+        assert!(!is_same(5_900_000_000, 7_000_000_000));
+        assert!(is_same_time(None, Some(1)) && is_same_time(Some(1), None));
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub(crate) fn head(_: &Path) -> io::Result<Metadata> {
     missing()
 }
 
+pub(crate) fn has_objects(_: &Path) -> io::Result<bool> {
+    missing()
+}
+
 pub(super) fn open(_: &Path) -> io::Result<Box<dyn ReadSeek>> {
     missing()
 }
@@ -39,6 +43,10 @@ pub(crate) fn list(_: &Path) -> io::Result<Vec<Item>> {
 }
 
 pub(crate) fn list_from(_: &Path, _: &str) -> io::Result<Vec<Item>> {
+    missing()
+}
+
+pub(crate) fn take_unusable(_: &Path) -> io::Result<Vec<PathBuf>> {
     missing()
 }
 
@@ -79,7 +87,7 @@ impl ReadAhead {
         &self,
         _: usize,
         _: impl Fn(usize) -> Option<(&'p Path, Option<u64>)>,
-    ) -> io::Result<Vec<u8>> {
+    ) -> io::Result<(Metadata, Vec<u8>)> {
         missing()
     }
 }

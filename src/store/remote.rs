@@ -98,14 +98,19 @@ pub(super) fn metadata(url: &Path) -> io::Result<Metadata> {
 /// What is known of an object.
 pub(crate) fn head(url: &Path) -> io::Result<Metadata> {
     let (store, key) = locate(url)?;
-    let object = wait(0, store.objects.head(&key))?;
-    Ok(Metadata { is_folder: false, bytes: object.size, modified: modified(&object) })
+    Ok(metadata_of(&wait(0, store.objects.head(&key))?))
+}
+
+/// Whether anything lies below `folder`; taken for granted where the server cannot list.
+pub(crate) fn has_objects(folder: &Path) -> io::Result<bool> {
+    let (store, key) = locate(folder)?;
+    store.pages.as_deref().map_or(Ok(true), |pages| wait(0, has_any(pages, &key)))
 }
 
 /// Whether there is an object below `key`.
 async fn has_any(pages: &dyn PaginatedListStore, key: &Key) -> object_store::Result<bool> {
     let options = PaginatedListOptions { max_keys: Some(1), ..PaginatedListOptions::default() };
-    let page = pages.list_paginated(Some(&format!("{key}/")), options).await?;
+    let page = pages.list_paginated(below_key(key).as_deref(), options).await?;
     Ok(!page.result.objects.is_empty())
 }
 
@@ -117,12 +122,16 @@ pub(super) fn open(url: &Path) -> io::Result<Box<dyn ReadSeek>> {
 
 pub(super) fn read(url: &Path) -> io::Result<Vec<u8>> {
     let (store, key) = locate(url)?;
-    runtime()?.block_on(fetch(&store, &key, 0))
+    runtime()?.block_on(fetch(&store, &key, 0)).map(|(_, bytes)| bytes)
 }
 
-/// All of an object, which was once said to have so many bytes.
-pub(super) async fn fetch(store: &Store, key: &Key, bytes: u64) -> io::Result<Vec<u8>> {
-    let once = async || limited(bytes, async { store.objects.get(key).await?.bytes().await.map(Vec::from) }).await;
+/// All of an object, which was once said to have so many bytes, and what the store says of it now.
+pub(super) async fn fetch(store: &Store, key: &Key, bytes: u64) -> io::Result<(Metadata, Vec<u8>)> {
+    let get = async || {
+        let object = store.objects.get(key).await?;
+        Ok((metadata_of(&object.meta), Vec::from(object.bytes().await?)))
+    };
+    let once = async || limited(bytes, get()).await;
     match once().await {
         // Some servers name no version, and without one the client does not go on in the middle.
         Err(error) if is_transient(&error) => once().await,
@@ -150,7 +159,7 @@ pub(super) fn read_range(store: &Store, key: &Key, range: Range<u64>) -> io::Res
 pub(crate) fn read_many(urls: &[PathBuf]) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let ahead = ReadAhead::default();
     let url = |place: usize| urls.get(place).map(|url| (url.as_path(), Some(0)));
-    (0..urls.len()).map(move |place| ahead.take(place, url))
+    (0..urls.len()).map(move |place| ahead.take(place, url).map(|(_, bytes)| bytes))
 }
 
 /// What lies directly below `folder`.
@@ -177,14 +186,21 @@ pub(crate) fn list_from(folder: &Path, beginning: &str) -> io::Result<Vec<Item>>
     };
     match &store.pages {
         Some(pages) => {
-            let folder = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
-            let prefix = Some(folder + beginning).filter(|prefix| !prefix.is_empty());
+            let prefix = Some(below_key(&key).unwrap_or_default() + beginning).filter(|prefix| !prefix.is_empty());
             for_each_page(pages.as_ref(), prefix.as_deref(), Some("/"), &mut add)?;
         }
         None => add(wait(0, store.objects.list_with_delimiter(Some(&key)))?),
     }
     items.retain(|item| item.name.starts_with(beginning));
     Ok(items)
+}
+
+/// What [`list`] of `folder` left out since this was asked last, because no path can hold such a name; as it would be shown.
+pub(crate) fn take_unusable(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (store, key) = locate(folder)?;
+    let key = below_key(&key).unwrap_or_default();
+    let names = store.unusable.take(&key).into_iter();
+    Ok(names.map(|name| folder.join(&name[key.len()..])).collect())
 }
 
 /// All that lies below `folder`, as paths from there on.
@@ -197,8 +213,9 @@ pub(crate) fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     };
     match &store.pages {
         Some(pages) => {
-            let prefix = Some(format!("{key}/")).filter(|_| !key.as_ref().is_empty());
-            for_each_page(pages.as_ref(), prefix.as_deref(), None, |page| page.objects.iter().for_each(&mut add))?;
+            for_each_page(pages.as_ref(), below_key(&key).as_deref(), None, |page| {
+                page.objects.iter().for_each(&mut add);
+            })?;
         }
         None => {
             let mut objects = store.objects.list(Some(&key));
@@ -240,8 +257,17 @@ fn for_each_page(
     }
 }
 
+/// What the keys of all objects below `key` begin with; `None` of a whole bucket.
+fn below_key(key: &Key) -> Option<String> {
+    Some(format!("{key}/")).filter(|_| !key.as_ref().is_empty())
+}
+
 fn name(key: &Key) -> String {
     key.filename().unwrap_or_default().to_owned()
+}
+
+fn metadata_of(object: &ObjectMeta) -> Metadata {
+    Metadata { is_folder: false, bytes: object.size, modified: modified(object) }
 }
 
 fn modified(object: &ObjectMeta) -> Option<u64> {
@@ -351,5 +377,56 @@ pub(crate) fn remove(url: &Path) -> io::Result<()> {
     match wait(0, store.objects.delete(&key)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use object_store::aws::AmazonS3Builder;
+    use object_store::{ClientOptions, RetryConfig};
+
+    use super::*;
+
+    /// What comes of a listing where the server answers each request with a page that holds `between`.
+    fn listed(between: &'static str) -> io::Result<()> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        thread::spawn(move || {
+            for (number, mut stream) in listener.incoming().flatten().enumerate() {
+                let Ok(client) = stream.try_clone() else { continue };
+                BufReader::new(client).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+                let page = between.replace("NUMBER", &number.to_string());
+                let page = format!("<ListBucketResult><IsTruncated>true</IsTruncated>{page}</ListBucketResult>");
+                let length = page.len();
+                let _ =
+                    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}");
+            }
+        });
+        let store = AmazonS3Builder::new()
+            .with_endpoint(endpoint)
+            .with_bucket_name("bucket")
+            .with_skip_signature(true)
+            .with_client_options(ClientOptions::new().with_allow_http(true))
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+            .build()
+            .map_err(|error| problem(&error))?;
+        for_each_page(&store, None, None, drop)
+    }
+
+    #[test]
+    fn a_listing_that_has_no_end_is_given_up() {
+        let [again, on_and_on] = [
+            "<NextContinuationToken>again</NextContinuationToken>",
+            "<NextContinuationToken>NUMBER</NextContinuationToken>",
+        ]
+        .map(|between| listed(between).expect_err("it has no end").to_string());
+
+        assert!(again.contains("list has no end") && on_and_on.contains("list has no end"), "{again}, {on_and_on}");
+        assert!(listed("").is_ok());
     }
 }

@@ -8,6 +8,8 @@ use super::index::IndexCheck;
 use super::problem::{Fault, Problem};
 use crate::convert::{Manifest, WrittenFile};
 use crate::hashing::hash_file;
+use crate::machine;
+use crate::store;
 use crate::tfrecord::message::{ListKind, Message, MessageError};
 use crate::tfrecord::{Extra, ReadError, Rest, Stretch, stretches};
 
@@ -46,7 +48,7 @@ pub fn check(file: &RecordFile) -> Checked {
     if file.is_there()
         && let Err(error) = checked.read(file)
     {
-        checked.problems.push(Problem::Unreadable(error));
+        checked.problems.push(Problem::of_read(error));
     }
     checked
 }
@@ -55,12 +57,18 @@ pub fn check(file: &RecordFile) -> Checked {
 #[must_use]
 pub fn check_framing(file: &RecordFile) -> Checked {
     let mut checked = Checked::default();
+    let _slot = slot_for(file);
     if file.is_there()
         && let Err(error) = checked.read_records(file, |_, _| {})
     {
-        checked.problems.push(Problem::Unreadable(error));
+        checked.problems.push(Problem::of_read(error));
     }
     checked
+}
+
+/// Waits until the file may be opened.
+fn slot_for(file: &RecordFile) -> Option<machine::Slot<'static>> {
+    (!store::is_url(&file.path)).then(machine::slot_for_file)
 }
 
 impl Checked {
@@ -69,7 +77,9 @@ impl Checked {
             Standing::Listed { manifest, expected, .. } => Some((manifest.as_ref(), expected.as_ref())),
             _ => None,
         };
-        let mut index = file.index().map(IndexCheck::open);
+        // Records and index are two open files; of the limit some are kept back for such.
+        let slot = slot_for(file);
+        let mut index = file.index().map(IndexCheck::open).transpose()?;
         let mut faults: BTreeMap<Fault, (u64, usize)> = BTreeMap::new();
         self.read_records(file, |checked, data| {
             if let Err(fault) = checked.check_record(data, listed) {
@@ -79,11 +89,13 @@ impl Checked {
                 index.push(data.len());
             }
         })?;
+        let has_index = index.map_or(Ok(false), IndexCheck::finish)?;
+        drop(slot);
         let content = |(fault, (record, count))| Problem::Content { record, fault, more: count - 1 };
         self.problems.extend(faults.into_iter().map(content));
 
         let Some((manifest, expected)) = listed else { return Ok(()) };
-        if expected.index.is_some() && !index.is_some_and(|mut index| index.is_same()) {
+        if expected.index.is_some() && !has_index {
             self.problems.push(Problem::Index);
         }
         let is_split = |name: &String| manifest.splits().any(|split| split == name);

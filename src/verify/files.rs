@@ -12,6 +12,7 @@ use crate::convert::{
     JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PAGE_NAME, PLAN_NAME, REPORT_NAME, WrittenFile,
 };
 use crate::dataset::display_path;
+use crate::machine;
 use crate::number::counted;
 use crate::store;
 
@@ -145,6 +146,7 @@ fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
     let (manifest, mut expected) = match store::is_there(&path)
         .map_err(unreadable)?
         .then(|| read_manifest(folder))
+        .transpose()?
         .transpose()
     {
         Ok(read) => read.map_or((None, BTreeMap::new()), |(manifest, expected)| (Some(Arc::new(manifest)), expected)),
@@ -177,7 +179,11 @@ fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
     }
     for (name, content) in manifest.iter().flat_map(|manifest| manifest.companions()) {
         let path = folder.join(&name);
-        if !store::read(&path).is_ok_and(|found| found == content) {
+        let is_same = match store::read(&path) {
+            Err(error) if machine::is_of_file(&error) => false,
+            read => read.map_err(|reason| FilesError::Unreadable { path: path.clone(), reason })? == content,
+        };
+        if !is_same {
             files.push(RecordFile { path, relative: name.into(), standing: Standing::BadCompanion });
         }
     }
@@ -203,13 +209,28 @@ fn has_journal(folder: &Path) -> io::Result<bool> {
     Ok(store::list_from(folder, ".petrec-")?.iter().any(is_ours))
 }
 
-/// The manifest of `folder` and the files that it names, by their paths below it; else why it tells nothing.
-fn read_manifest(folder: &Path) -> Result<(Manifest, BTreeMap<PathBuf, WrittenFile>), String> {
-    let manifest = Manifest::read(folder).map_err(|error| match error {
-        ManifestError::Missing(_) => "was removed meanwhile".to_owned(),
-        ManifestError::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
-        ManifestError::Foreign { reason, .. } => format!("not a manifest of this version of petrec: {reason}"),
-    })?;
+/// A manifest, and the files that it names, by their paths below its folder.
+type Named = (Manifest, BTreeMap<PathBuf, WrittenFile>);
+
+/// The manifest of `folder`; else why it tells nothing.
+///
+/// # Errors
+/// The machine or the store fails to read it.
+fn read_manifest(folder: &Path) -> Result<Result<Named, String>, FilesError> {
+    match Manifest::read(folder) {
+        Ok(manifest) => Ok(named(manifest)),
+        Err(ManifestError::Missing(_)) => Ok(Err("was removed meanwhile".to_owned())),
+        Err(ManifestError::Unreadable { path, reason }) if !machine::is_of_file(&reason) => {
+            Err(FilesError::Unreadable { path, reason })
+        }
+        Err(ManifestError::Unreadable { reason, .. }) => Ok(Err(format!("cannot be read: {reason}"))),
+        Err(ManifestError::Foreign { reason, .. }) => {
+            Ok(Err(format!("not a manifest of this version of petrec: {reason}")))
+        }
+    }
+}
+
+fn named(manifest: Manifest) -> Result<Named, String> {
     let mut expected = BTreeMap::new();
     for file in &manifest.files {
         let outside = || format!("names '{}', which is not in this folder", file.path.escape_debug());
@@ -238,10 +259,16 @@ struct Below {
 fn below_with_others(folder: &Path) -> Result<Below, FilesError> {
     let (files, mut others) = all_below(folder)?;
     let is_here = !store::is_url(folder);
-    let is_record =
-        |path: &PathBuf| path.file_name().is_some_and(is_record_name) || (is_here && holds_records(&folder.join(path)));
-    let (records, no_records): (Vec<_>, Vec<_>) = files.into_iter().partition(is_record);
-    others.extend(no_records);
+    let mut records = Vec::new();
+    for relative in files {
+        let path = folder.join(&relative);
+        let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
+        let has_name = relative.file_name().is_some_and(is_record_name);
+        match has_name || (is_here && holds_records(&path).map_err(unreadable)?) {
+            true => records.push(relative),
+            false => others.push(relative),
+        }
+    }
     others.sort();
     Ok(Below { records, others })
 }

@@ -1,22 +1,40 @@
 //! Whether an index is that of the records that were read, line by line: of millions of records nothing is kept.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
+use crate::machine;
 use crate::store::{self, ReadSeek};
 use crate::tfrecord::framing::FRAMING_LEN;
 
 /// An index file that is being held against records.
 pub(super) struct IndexCheck {
-    /// The rest of the file; `None` once it is known to be another one, or where it is not there.
-    rest: Option<BufReader<Box<dyn ReadSeek>>>,
+    rest: Rest,
+    /// Where the records end so far.
     end: u64,
+}
+
+/// What is left of the file.
+enum Rest {
+    Open(BufReader<Box<dyn ReadSeek>>),
+    /// It is another one, or not there.
+    Other,
+    /// The machine failed to read it.
+    Failed(io::Error),
 }
 
 impl IndexCheck {
     /// Begins with the index at `path`.
-    pub(super) fn open(path: &Path) -> Self {
-        Self { rest: store::open(path).ok().map(BufReader::new), end: 0 }
+    ///
+    /// # Errors
+    /// The machine fails to open it.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let rest = match store::open(path) {
+            Ok(file) => Rest::Open(BufReader::new(file)),
+            Err(error) if machine::is_of_file(&error) => Rest::Other,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { rest, end: 0 })
     }
 
     /// Takes in the next record, of `data` bytes without its framing.
@@ -24,13 +42,24 @@ impl IndexCheck {
         let size = (FRAMING_LEN + data) as u64;
         let expected = format!("{} {size}\n", self.end);
         self.end += size;
+        let Rest::Open(file) = &mut self.rest else { return };
         let mut line = vec![0; expected.len()];
-        let mut is_line = |rest: &mut BufReader<_>| rest.read_exact(&mut line).is_ok() && line == expected.as_bytes();
-        self.rest = self.rest.take().and_then(|mut rest| is_line(&mut rest).then_some(rest));
+        match file.read_exact(&mut line) {
+            Ok(()) if line == expected.as_bytes() => {}
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => self.rest = Rest::Failed(error),
+            _ => self.rest = Rest::Other,
+        }
     }
 
-    /// Whether the file had a line for each record, and nothing else.
-    pub(super) fn is_same(&mut self) -> bool {
-        self.rest.as_mut().is_some_and(|rest| rest.fill_buf().is_ok_and(<[u8]>::is_empty))
+    /// Tells whether the file had a line for each record, and nothing else.
+    ///
+    /// # Errors
+    /// The machine failed to read it.
+    pub(super) fn finish(self) -> io::Result<bool> {
+        match self.rest {
+            Rest::Open(mut file) => Ok(file.fill_buf()?.is_empty()),
+            Rest::Other => Ok(false),
+            Rest::Failed(error) => Err(error),
+        }
     }
 }

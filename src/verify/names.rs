@@ -1,9 +1,10 @@
 //! Which files hold records: by the names that people give them, or by how they begin.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
+use crate::machine;
 use crate::store;
 use crate::tfrecord::{begins_with_record, is_compressed_ending};
 
@@ -37,10 +38,15 @@ fn without_shard(name: &str) -> (&str, bool) {
 }
 
 /// Whether the file begins with a length that matches its checksum, compressed or not.
-pub(super) fn holds_records(path: &Path) -> bool {
+///
+/// # Errors
+/// The machine fails to read it.
+pub(super) fn holds_records(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    let read = store::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
-    read.is_ok() && begins_with_record(&start)
+    match store::open(path).and_then(|file| file.take(START).read_to_end(&mut start)) {
+        Err(error) if machine::is_of_file(&error) => Ok(false),
+        read => read.map(|_| begins_with_record(&start)),
+    }
 }
 
 #[cfg(test)]

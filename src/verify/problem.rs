@@ -5,15 +5,25 @@ use std::io;
 use thiserror::Error;
 
 use crate::dataset::one_line;
+use crate::machine;
 use crate::number::{counted, thousands};
 use crate::tfrecord::{ReadError, Rest};
 
 /// One thing that is wrong with a file; its text says where in the file.
 #[derive(Debug, Error)]
 pub enum Problem {
-    /// It could not be opened or read.
+    /// It could not be opened or read, by its own fault.
     #[error("cannot be read: {0}; check the path, the disk and the permissions")]
     Unreadable(io::Error),
+    /// The machine, or a store, failed to read it.
+    #[error(
+        "cannot be read, and may be whole: {reason}; hint: {}, then run the same command again",
+        machine::hint(reason)
+    )]
+    Unreachable {
+        /// What the system or the store said.
+        reason: io::Error,
+    },
     /// Bytes that hold no intact record.
     #[error("{error}; {}", lost(*bytes, *rest))]
     Damaged {
@@ -117,6 +127,17 @@ pub enum Fault {
 }
 
 impl Problem {
+    /// What a failed read says of the file.
+    pub(super) fn of_read(error: io::Error) -> Self {
+        if machine::is_of_file(&error) { Self::Unreadable(error) } else { Self::Unreachable { reason: error } }
+    }
+
+    /// Whether it says something about the file, and not about the machine alone.
+    #[must_use]
+    pub fn is_of_file(&self) -> bool {
+        !matches!(self, Self::Unreachable { .. })
+    }
+
     /// Whether bytes were lost that [`salvage`](super::salvage) can be used against.
     #[must_use]
     pub fn is_damage(&self) -> bool {

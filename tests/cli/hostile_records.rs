@@ -322,7 +322,7 @@ fn no_value_of_an_altered_manifest_makes_a_command_panic() {
 }
 
 /// The places of all values in `value`, as JSON pointers.
-fn collect(value: &Value, place: String, places: &mut Vec<String>) {
+pub(crate) fn collect(value: &Value, place: String, places: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             fields.iter().for_each(|(name, value)| collect(value, format!("{place}/{name}"), places));

@@ -168,6 +168,40 @@ fn a_failing_disk_is_no_verdict_on_a_photo() {
     assert_eq!(names(out.path()), [""; 0]);
 }
 
+/// As above.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_failing_disk_is_no_damage_of_a_record_file() {
+    let folder = temporary();
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("a.tfrecord")).expect("linked");
+    let verify = || petrec([OsStr::new("verify"), folder.path().as_os_str()]);
+
+    let unread = verify();
+    fs::write(folder.path().join("b.tfrecord"), b"no record").expect("written");
+    let damaged = verify();
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("petrec-manifest.json")).expect("linked");
+    let without_manifest = verify();
+
+    assert_eq!((unread.code, damaged.code, without_manifest.code), (Some(1), Some(4), Some(1)));
+    assert!(
+        unread.stderr.contains("a.tfrecord: cannot be read, and may be whole: ") && unread.stderr.contains("hint: ")
+    );
+    without_manifest.refused(1, &["petrec-manifest.json: cannot be read: ", "os error 5"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_open_files_finds_no_damage() {
+    let (data, out) = (sixty_photos(), temporary());
+    convert(data.path(), out.path(), &["--shards=30", "--index"]).ok();
+    let args = ["verify", "--threads=64"].map(OsStr::new).into_iter().chain([out.path().as_os_str()]);
+
+    let run = limited("-n 8", args);
+
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+    assert!(run.stdout.contains("60 intact"), "{}", run.stdout);
+}
+
 #[test]
 fn a_class_folder_that_vanishes_in_mid_run_stops_it() {
     let (data, out, aside) = (sixty_photos(), temporary(), temporary());

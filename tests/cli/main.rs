@@ -15,6 +15,7 @@ mod dry_run;
 mod dump;
 mod first_steps;
 mod foreign;
+mod hostile_journals;
 mod hostile_records;
 mod inspect;
 mod log;

@@ -5,6 +5,7 @@
 //! it these tests skip, and say so.
 
 mod faults;
+mod photos;
 mod plans;
 #[path = "../common/program.rs"]
 mod program;

@@ -258,7 +258,7 @@ impl PlanFile {
             for image in self.images_in(part)? {
                 let what = match now.remove(&image.path) {
                     None => "was removed",
-                    Some(found) if found.size != image.size || !is_same_time(found.modified, image.modified) => {
+                    Some(found) if found.size != image.size || !store::is_same_time(found.modified, image.modified) => {
                         "was changed"
                     }
                     Some(_) => continue,
@@ -318,15 +318,6 @@ impl PlanFile {
         }
         self.index.1.get(place).copied().ok_or_else(|| self.damaged())
     }
-}
-
-/// Whether two times of change are one, as far as both systems tell them: some tell seconds, and some parts of microseconds.
-pub(in crate::convert) fn is_same_time(one: Option<u64>, other: Option<u64>) -> bool {
-    const SECOND: u64 = 1_000_000_000;
-    let Some((one, other)) = one.zip(other) else { return true };
-    let is_whole = one.is_multiple_of(SECOND) || other.is_multiple_of(SECOND);
-    let unit = if is_whole { SECOND } else { 1000 };
-    one / unit == other / unit
 }
 
 /// A plan that vanished while it was read was not there, either.

@@ -24,7 +24,6 @@ use serde::Serialize;
 
 pub(super) use conclude::put_together;
 pub use error::PlanFileError;
-pub(super) use file::is_same_time;
 pub use file::{PLAN_NAME, PlanFile};
 pub use header::How;
 pub use run::{Running, convert_planned, finished_before};
