@@ -134,7 +134,7 @@ pub enum Refusal {
         /// Name of the absent value.
         tensor: String,
     },
-    /// onnxruntime laid the weights out for one kind of processor.
+    /// onnxruntime laid the network out for one kind of processor, in a way that is not known.
     #[error(
         "{node}: an operator of {domain}, which onnxruntime writes at its level 'all' for one kind of processor; hint: \
          import the model as it was before that, or let onnxruntime optimise it at the level 'extended'"

@@ -4,6 +4,7 @@
 //! `front`, `hostile`, `optimised`, `precision`, `refused` and `taken` build their models themselves; `exporters` reads real exporters' files where `../shared` is.
 #![cfg(feature = "import")]
 
+mod blocks;
 mod exporters;
 mod front;
 mod hostile;

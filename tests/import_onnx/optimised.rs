@@ -80,14 +80,6 @@ fn a_gate_fused_with_its_convolution_is_taken_apart() {
     assert_same(&model.import().expect("imports"), &seeded);
 }
 
-#[test]
-fn a_layout_for_one_processor_is_refused_with_the_way_out() {
-    let mut model = Model::new(&seeded_b0());
-    model.at("stem").domain = "com.microsoft.nchwc".into();
-
-    model.assert_refused(&[r#"Conv "stem""#, "com.microsoft.nchwc", "hint: import the model as it was before"]);
-}
-
 /// Puts a `Pad` in front of the stem whose amounts are computed from the size of the picture as timm does it:
 /// `max((ceil(size / 2) - 1) * 2 + 3 - size, 0)`, the smaller half before.
 fn compute_the_stems_pads(model: &mut Model) {

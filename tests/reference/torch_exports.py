@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 import calibrated
-from make_exports import onnxruntime_features, save_features
+from make_exports import onnxruntime_features, optimised_exports, save_features
 
 
 def normalised(pictures):
@@ -124,7 +124,6 @@ def kinds_of_pth(out, name, model, batch):
 
 def onnx_files(out, name, model, network, pictures):
     """By both of torch's exporters; where preprocessing is inside, in half precision, optimised, of an open size."""
-    import onnxruntime
     import torch
     from torch import nn
 
@@ -146,11 +145,7 @@ def onnx_files(out, name, model, network, pictures):
         file = out / f"{name}.{exporter}.onnx"
         torch.onnx.export(network, batch[:1], file, dynamo=dynamo, input_names=["image"])
         save_features(file, onnxruntime_features(file, inputs))
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = str(out / f"{name}.extended.onnx")
-    onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    save_features(pathlib.Path(options.optimized_model_filepath), onnxruntime_features(file, inputs))
+    optimised_exports(file, inputs)
 
     open_size = {"image": {0: "batch", 2: "height", 3: "width"}}
     file = out / f"{name}.open-size.onnx"

@@ -1,23 +1,17 @@
 //! Operators that stand for several of ONNX's plain ones, written out: what onnxruntime's optimiser puts into a graph.
 
-use super::node::quoted;
 use super::proto::{AttributeProto, NodeProto};
-use crate::import::Refusal;
 
 /// onnxruntime's default for `QuickGelu`, which is no swish.
 const QUICK_GELU: f32 = 1.702;
 
 /// `node` as plain operators; most are plain already.
-///
-/// # Errors
-/// onnxruntime laid the file out for one kind of processor.
-pub(super) fn plain(node: NodeProto) -> Result<Vec<NodeProto>, Refusal> {
+pub(super) fn plain(node: NodeProto) -> Vec<NodeProto> {
     match (node.domain.as_str(), node.op_type.as_str()) {
-        ("com.microsoft", "QuickGelu") if alpha(&node, QUICK_GELU) == 1.0 => Ok(swish(&node)),
-        ("" | "ai.onnx", "Swish") if alpha(&node, 1.0) == 1.0 => Ok(swish(&node)),
-        ("com.microsoft", "FusedConv") => Ok(fused_convolution(node)),
-        ("com.microsoft.nchwc", _) => Err(Refusal::Layout { node: node.label(), domain: quoted(&node.domain) }),
-        _ => Ok(vec![node]),
+        ("com.microsoft", "QuickGelu") if alpha(&node, QUICK_GELU) == 1.0 => swish(&node),
+        ("" | "ai.onnx", "Swish") if alpha(&node, 1.0) == 1.0 => swish(&node),
+        ("com.microsoft", "FusedConv") => fused_convolution(node),
+        _ => vec![node],
     }
 }
 

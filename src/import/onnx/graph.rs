@@ -61,7 +61,7 @@ impl Graph {
             }
         }
         for node in proto.node {
-            for node in plain(node)? {
+            for node in plain(node) {
                 builder.add(node)?;
             }
         }

@@ -14,6 +14,7 @@ mod fold;
 mod front;
 mod graph;
 mod index;
+mod nchwc;
 mod node;
 mod padding;
 mod pooled;
@@ -43,6 +44,7 @@ pub fn import_onnx(path: &Path, options: &Options) -> Result<Weights, ImportErro
     let ModelFile { mut model, external, sha256, size } = ModelFile::read(path)?;
     let source = options.provenance(path, exporter(&model), sha256);
     let proto = model.graph.take().ok_or_else(|| refused(Refusal::Damaged { problem: "it holds no graph".into() }))?;
+    let proto = nchwc::unblocked(proto, &external).map_err(refused)?;
     // Folding may make as many values as the file has bytes, and what a few small shapes need.
     let graph = build(proto, external, size.saturating_add(1 << 16), options).map_err(refused)?;
 
