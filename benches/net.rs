@@ -12,7 +12,7 @@ use clap::Parser;
 use petrec::engine::{self, Backend, DeviceChoice, FeatureExtractor, ImageBatch, Selection};
 use petrec::image::{Accept, load};
 use petrec::model::{Weights, seeded_b0};
-use petrec::parallel::available_threads;
+use petrec::util::parallel::available_threads;
 
 const PHOTO: &str = "examples/photos/Cat/chelsea.jpg";
 /// Runs before the clock starts: caches, page tables and clock rates settle.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use petrec::dataset::{self, Recursion};
 use petrec::image::Policy;
-use petrec::parallel::available_threads;
-use petrec::report::rejection_line;
+use petrec::results::rejection_line;
+use petrec::util::parallel::available_threads;
 use petrec::validate::validate;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -63,41 +63,22 @@
 
 pub mod cli;
 pub mod convert;
-mod crash_point;
 pub mod dataset;
 pub mod engine;
+pub mod features;
 #[cfg(feature = "fetch")]
 pub mod fetch;
-mod hashing;
+pub mod html_report;
 pub mod image;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod inspect;
-mod locks;
-mod machine;
 pub mod model;
-pub mod npy;
-mod number;
-pub mod page;
-pub mod parallel;
-mod paths;
 pub mod probe;
-pub mod report;
-mod silence;
-mod store;
-pub mod table;
+pub mod results;
+pub mod storage;
+pub mod text;
 pub mod tfrecord;
+pub mod util;
 pub mod validate;
 pub mod verify;
-pub mod whole_file;
-
-use std::fmt::Write as _;
-
-/// Bytes as lower-case hexadecimal, two digits each: how every hash is shown and stored.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String cannot fail
-        text
-    })
-}

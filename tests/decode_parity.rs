@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use petrec::image::{Accept, Picture, check, decode, resize};
-use petrec::parallel::{self, available_threads};
+use petrec::util::parallel::{self, available_threads};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::shared;
@@ -79,7 +79,7 @@ fn pixel_difference(picture: &Picture, record: &Value) -> Option<&'static str> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    petrec::hex(&Sha256::digest(bytes))
+    petrec::text::hex(&Sha256::digest(bytes))
 }
 
 /// Asserts the exact number of files that agree and the exact list of those that do not.

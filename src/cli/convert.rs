@@ -17,11 +17,11 @@ use crate::convert::{
     self, Division, Layout, Manifest, Options, Order, Part, PlanFile, Running, Share, Start, Summary, Target, Totals,
     Watch, convert,
 };
-use crate::dataset::{self, ImageFile, display_path, one_line, some_of};
+use crate::dataset::{self, ImageFile};
 use crate::engine;
 use crate::image::Rejection;
 use crate::model::{self, Weights};
-use crate::number::{bytes, counted, shape, thousands};
+use crate::text::{bytes, counted, display_path, one_line, shape, some_of, thousands};
 
 pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let share = share(command)?;

@@ -7,11 +7,10 @@ use serde::Serialize;
 use super::args::{Devices, Global};
 use super::stdout::stdout;
 use super::{Outcome, say_note};
-use crate::dataset::one_line;
 use crate::engine::{self, Adapter, Precision};
 use crate::model::{Weights, seeded_b0};
-use crate::number::bytes;
-use crate::parallel::available_threads;
+use crate::text::{bytes, one_line};
+use crate::util::parallel::available_threads;
 
 /// Everything that features can be computed on.
 #[derive(Serialize)]

@@ -15,14 +15,13 @@ use super::choices::Stage;
 use super::convert::weights;
 use super::stdout::stdout;
 use super::{Outcome, UsageError, say, say_note};
-use crate::dataset::display_path;
 use crate::engine::{self, EngineError, FeatureExtractor, ImageBatch};
 use crate::image::{self, Picture, Reason, Recipe, Rejection};
 use crate::model::{LocateError, Weights};
-use crate::npy;
-use crate::number::shape;
-use crate::parallel;
-use crate::whole_file::WholeFile;
+use crate::storage::atomic_file::AtomicFile;
+use crate::text::{display_path, shape};
+use crate::util::npy;
+use crate::util::parallel;
 
 /// The values of one stage of one image, row-major.
 struct Array {
@@ -227,7 +226,7 @@ impl Array {
             Values::Bytes(values) => statistics(values.iter().map(|value| f32::from(*value))),
             Values::Floats(values) => statistics(values.iter().copied()),
         };
-        let sha256 = crate::hex(&Sha256::digest(self.bytes()));
+        let sha256 = crate::text::hex(&Sha256::digest(self.bytes()));
         Description { sha256, shape: self.shape.clone(), min, max, mean }
     }
 
@@ -243,7 +242,7 @@ impl Array {
             Values::Bytes(_) => "|u1",
             Values::Floats(_) => "<f4",
         };
-        WholeFile::write(path, |file| npy::write(file, descr, &self.shape, &self.bytes()))
+        AtomicFile::write(path, |file| npy::write(file, descr, &self.shape, &self.bytes()))
             .with_context(|| format!("{}: cannot be written", display_path(path)))
     }
 }

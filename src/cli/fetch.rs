@@ -11,13 +11,12 @@ use super::download::Download;
 use super::progress::Shown;
 use super::stdout::stdout;
 use super::{Outcome, say};
-use crate::dataset::display_path;
 use crate::fetch::Source;
 use crate::import::Options;
 use crate::import::check;
 use crate::import::keras::import_keras;
 use crate::model::{Architecture, file_name, user_folder};
-use crate::number::bytes;
+use crate::text::{bytes, display_path};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use super::progress::FileProgress;
 use super::report::page_of_conversion;
 use super::stdout::stdout;
 use crate::convert::{Finalized, finalize};
-use crate::dataset::one_line;
+use crate::text::one_line;
 
 pub(super) fn run(command: &Finalize, global: &Global) -> anyhow::Result<Outcome> {
     let mut progress = FileProgress::new("finalize", global);

@@ -12,11 +12,11 @@ use super::short::{short, skipped};
 use super::stdout::stdout;
 use super::{Outcome, say, say_note};
 use crate::convert::Manifest;
-use crate::dataset::{display_path, one_line};
 use crate::inspect::{self, Contents, Feature, FeatureList, Floats, Record, Shown, Values};
-use crate::number::{bytes, counted, shape, thousands};
+use crate::text::{bytes, counted, display_path, one_line, shape, thousands};
 use crate::tfrecord::proto::Kind;
-use crate::{parallel, verify};
+use crate::util::parallel;
+use crate::verify;
 
 /// How many values of a record are shown.
 const VALUES_SHOWN: usize = 8;
@@ -244,7 +244,11 @@ fn texts<T: ToString>(values: &[T]) -> Vec<String> {
 fn byte_line(value: &[u8]) -> String {
     match str::from_utf8(value) {
         Ok(text) if value.len() <= BYTES_SHOWN => one_line(text).to_string(),
-        _ => format!("{}, starting {}", bytes(value.len() as u64), crate::hex(&value[..value.len().min(VALUES_SHOWN)])),
+        _ => format!(
+            "{}, starting {}",
+            bytes(value.len() as u64),
+            crate::text::hex(&value[..value.len().min(VALUES_SHOWN)])
+        ),
     }
 }
 
@@ -252,7 +256,7 @@ fn byte_line(value: &[u8]) -> String {
 fn record_json(number: u64, record: &Record) -> Value {
     let byte_string = |value: &Vec<u8>| match str::from_utf8(value) {
         Ok(text) => json!({ "text": text }),
-        Err(_) => json!({ "hex": crate::hex(value) }),
+        Err(_) => json!({ "hex": crate::text::hex(value) }),
     };
     let values = |shown: &Shown| match &shown.kind {
         None => Value::Null,

@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 
 use super::UsageError;
 use super::progress::above_bar;
-use crate::dataset::one_line;
+use crate::text::one_line;
 
 /// The variable that says what is wanted, where `-v` does not: `info`, or `petrec=debug,wgpu_core=warn`.
 const VARIABLE: &str = "PETREC_LOG";

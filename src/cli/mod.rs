@@ -49,8 +49,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::convert::{ConvertError, OutputError};
-use crate::dataset::{Dataset, DatasetError, one_line};
-use crate::machine;
+use crate::dataset::{Dataset, DatasetError};
+use crate::storage::machine;
+use crate::text::one_line;
 use args::{Args, Command};
 use interrupt::InterruptedAtTheEnd;
 

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use super::args::{Global, Models, ModelsTask};
 use super::stdout::stdout;
 use super::{Outcome, fetch};
-use crate::dataset::one_line;
 use crate::model::{Architecture, Catalogue, Metadata, Model, Place, Preprocess, WeightFile};
-use crate::number::{bytes, shape, thousands};
+use crate::text::{bytes, one_line, shape, thousands};
 
 pub(super) fn run(command: &Models, global: &Global) -> anyhow::Result<Outcome> {
     match &command.task {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use crate::store;
+use crate::storage;
 
 /// What reads such an argument.
 pub(super) fn place() -> impl TypedValueParser<Value = PathBuf> {
@@ -19,11 +19,11 @@ fn parse(typed: &OsStr) -> Result<PathBuf, String> {
         return Err("the path is empty, as that of a shell variable that is not set; name a file or folder".to_owned());
     }
     let path = Path::new(typed);
-    let (Some(scheme), Some(text)) = (store::scheme(path), typed.to_str()) else { return Ok(path.into()) };
+    let (Some(scheme), Some(text)) = (storage::scheme(path), typed.to_str()) else { return Ok(path.into()) };
     if scheme.eq_ignore_ascii_case("file") {
         return of_file_url(text).ok_or_else(|| "write file:///path, or the path alone".to_owned());
     }
-    if !store::is_url(path) {
+    if !storage::is_url(path) {
         return Err("petrec knows folders and s3://, gs://, az://, http(s):// and file:// URLs".to_owned());
     }
     if cfg!(not(feature = "cloud")) {
@@ -31,7 +31,7 @@ fn parse(typed: &OsStr) -> Result<PathBuf, String> {
         return Err(words.to_owned());
     }
     // Of a web server the slash says that a folder is meant.
-    let slash = if store::is_writable(path) { "" } else { "/" };
+    let slash = if storage::is_writable(path) { "" } else { "/" };
     let trimmed = text.trim_end_matches('/');
     Ok(if text.len() > trimmed.len() { format!("{trimmed}{slash}") } else { text.to_owned() }.into())
 }

@@ -7,8 +7,8 @@ use super::convert::{options, weights};
 use super::stdout::stdout;
 use super::{Outcome, say_notes};
 use crate::convert::{Content, How, Planned, Start, plan};
-use crate::dataset::{self, one_line};
-use crate::number::{bytes, counted, shape, thousands};
+use crate::dataset::{self};
+use crate::text::{bytes, counted, one_line, shape, thousands};
 
 pub(super) fn run(command: &Plan, global: &Global) -> anyhow::Result<Outcome> {
     let options = options(&command.recipe, false, global)?;

@@ -8,8 +8,7 @@ use super::convert::engine_name;
 use super::progress::duration;
 use super::stdout::stdout;
 use crate::convert::{Content, Estimate, Preview};
-use crate::dataset::one_line;
-use crate::number::{bytes, counted, shape, thousands};
+use crate::text::{bytes, counted, one_line, shape, thousands};
 
 /// How many classes and record files are shown.
 const SHOWN: usize = 20;

@@ -10,10 +10,9 @@ use super::args::{Global, Probe as Command};
 use super::progress::FileProgress;
 use super::short::short;
 use super::stdout::stdout;
-use crate::dataset::one_line;
-use crate::number::{counted, thousands};
+use crate::features::{Sample, Table};
 use crate::probe::{Method, Probe};
-use crate::table::{Sample, Table};
+use crate::text::{counted, one_line, thousands};
 
 /// How many classes the table of confusion is printed for; with more only the accuracy of each is.
 const CLASSES_SHOWN: usize = 12;

@@ -11,8 +11,8 @@ use super::args::Global;
 use super::{say, tell};
 use crate::dataset::ImageFile;
 use crate::image::{Reason, Rejection};
-use crate::number::thousands;
-use crate::report::rejection_line;
+use crate::results::rejection_line;
+use crate::text::thousands;
 
 #[cfg(feature = "fetch")]
 const TRANSFER_TEMPLATE: &str =

@@ -13,13 +13,12 @@ use super::progress::FileProgress;
 use super::stdout::stdout;
 use super::{Outcome, UsageError, say_note};
 use crate::convert::{PAGE_NAME, PageDir, REPORT_NAME, Totals};
-use crate::dataset::display_path;
-use crate::number::{bytes, counted, thousands};
-use crate::page::{Page, PhotosAt, SAMPLE, brief};
-use crate::paths;
-use crate::report::{ReportFile, ReportFileError};
-use crate::store;
-use crate::table::Sample;
+use crate::features::Sample;
+use crate::html_report::{Page, PhotosAt, SAMPLE, brief};
+use crate::results::{ReportFile, ReportFileError};
+use crate::storage;
+use crate::storage::dirs;
+use crate::text::{bytes, counted, display_path, thousands};
 
 pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> {
     let path = command.html.clone().unwrap_or_else(|| command.out.join(PAGE_NAME));
@@ -28,8 +27,8 @@ pub(super) fn run(command: &Report, global: &Global) -> anyhow::Result<Outcome> 
         return Err(UsageError(format!("--html {path}: is not a .html file; only such a name is safe")).into());
     }
     // Held to the end, so that no other process starts a conversion there.
-    let is_inside = command.html.is_none() || paths::contains(&command.out, &path);
-    let is_inside = is_inside && !store::is_url(&command.out);
+    let is_inside = command.html.is_none() || dirs::contains(&command.out, &path);
+    let is_inside = is_inside && !storage::is_url(&command.out);
     let dir = if is_inside { PageDir::open(&command.out)? } else { None };
     let sample = if command.all { Sample::All } else { SAMPLE };
     let mut progress = FileProgress::new("report", global);
@@ -78,7 +77,7 @@ pub(super) fn page_of_conversion(
     global: &Global,
 ) -> Option<PathBuf> {
     let path = out.join(PAGE_NAME);
-    if store::is_url(out) {
+    if storage::is_url(out) {
         // To make it here, all records would have to come back.
         say_note(&format!("to make a page of the conversion: petrec report {}", display_path(out)), global);
         return None;

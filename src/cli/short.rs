@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::dataset::{display_path, one_line};
-use crate::number::thousands;
+use crate::text::{display_path, one_line, thousands};
 
 /// Characters of a key or a class's name that are shown.
 const MOST: usize = 60;

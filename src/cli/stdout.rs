@@ -4,8 +4,8 @@ use std::io::{self, StdoutLock, Write};
 
 use serde::Serialize;
 
-use crate::dataset::one_line;
-use crate::whole_file;
+use crate::storage::atomic_file;
+use crate::text::one_line;
 
 /// Standard output for people and, by [`Stdout::json`], for programs.
 ///
@@ -21,7 +21,7 @@ pub(super) fn stdout() -> Stdout {
 impl Stdout {
     /// Writes a value as JSON, which has its own way to escape.
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        whole_file::fill_json(&mut self.0.0, value)
+        atomic_file::fill_json(&mut self.0.0, value)
     }
 }
 

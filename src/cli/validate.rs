@@ -7,10 +7,10 @@ use super::progress::{Progress, Unit};
 use super::report::is_page;
 use super::stdout::stdout;
 use super::{Outcome, say, say_notes};
-use crate::dataset::{self, Recursion, display_path, one_line};
-use crate::number::{counted, thousands};
-use crate::page::Page;
-use crate::report::{Report, ReportFile, Verdict};
+use crate::dataset::{self, Recursion};
+use crate::html_report::Page;
+use crate::results::{Report, ReportFile, Verdict};
+use crate::text::{counted, display_path, one_line, thousands};
 use crate::validate::{Quarantine, validate};
 
 pub(super) fn run(command: &Validate, global: &Global) -> anyhow::Result<Outcome> {

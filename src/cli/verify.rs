@@ -9,10 +9,9 @@ use super::progress::{Progress, Unit};
 use super::short::skipped;
 use super::stdout::stdout;
 use super::{Outcome, say_note};
-use crate::dataset::display_path;
-use crate::number::{bytes, counted, thousands};
-use crate::parallel;
+use crate::text::{bytes, counted, display_path, thousands};
 use crate::tfrecord::Rest;
+use crate::util::parallel;
 use crate::verify::{self, Checked, Listing, Problem, RecordFile, Salvaged};
 
 /// What was found in all files, for machines.

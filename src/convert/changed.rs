@@ -15,14 +15,14 @@ use super::journal::Entry;
 use super::manifest::MANIFEST_NAME;
 use super::output::nanoseconds;
 use super::output_error::OutputError;
-use crate::dataset::{Dataset, display_path};
-use crate::number::counted;
-use crate::store;
+use crate::dataset::Dataset;
+use crate::storage;
+use crate::text::{counted, display_path};
 
 /// When the image at `path` was changed last, in nanoseconds since 1970; `None` where nobody tells. `listed` is what its listing
 /// said.
 fn changed_at(path: &Path, listed: Option<u64>) -> Option<u64> {
-    if store::is_url(path) {
+    if storage::is_url(path) {
         return listed; // of an object it is the time when it was written
     }
     // That of a link, too: it may lead elsewhere since.
@@ -35,13 +35,13 @@ fn changed_at(path: &Path, listed: Option<u64>) -> Option<u64> {
 fn time_of(metadata: &fs::Metadata) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     let changed = metadata.ctime().checked_mul(1_000_000_000)?.checked_add(metadata.ctime_nsec())?;
-    u64::try_from(changed).ok().max(store::Metadata::of_file(metadata).modified)
+    u64::try_from(changed).ok().max(storage::Metadata::of_file(metadata).modified)
 }
 
 /// Elsewhere a system tells the time of change of the content only, and when the file was made: a copy is made new.
 #[cfg(not(unix))]
 fn time_of(metadata: &fs::Metadata) -> Option<u64> {
-    metadata.created().ok().map(nanoseconds).max(store::Metadata::of_file(metadata).modified)
+    metadata.created().ok().map(nanoseconds).max(storage::Metadata::of_file(metadata).modified)
 }
 
 /// Whether the image at `path` was changed after `time`. One that lies in the future is a clock that goes wrong and says nothing.
@@ -65,9 +65,9 @@ pub(super) fn changed_in_entry(dataset: &Dataset, entry: &Entry) -> bool {
 pub(super) fn manifest_time(out: &Path) -> Option<u64> {
     const SECOND: u64 = 1_000_000_000;
     let path = out.join(MANIFEST_NAME);
-    let time = match store::is_url(&path) {
-        true => store::head(&path).ok()?.modified?,
-        false => store::metadata(&path).ok()?.modified?,
+    let time = match storage::is_url(&path) {
+        true => storage::head(&path).ok()?.modified?,
+        false => storage::metadata(&path).ok()?.modified?,
     };
     Some(if time.is_multiple_of(SECOND) { time.saturating_add(SECOND - 1) } else { time })
 }

@@ -18,12 +18,12 @@ use super::output::{Basis, Output, Record};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::share::Share;
-use crate::store;
+use crate::storage;
 
 impl Output {
     /// Takes the folder for a run that has it alone, with the journal that lies there, if one does.
     pub(super) fn alone(dir: Arc<OutputDir>) -> Result<Self, OutputError> {
-        let record = match store::is_url(dir.root()) {
+        let record = match storage::is_url(dir.root()) {
             // Nothing can be locked there. Whoever else is at work writes the same or is found out.
             true => Record::Objects(ObjectJournal::new(dir.root(), None)),
             false => Record::File(Journal::open(dir.root().join(JOURNAL_NAME))?),
@@ -40,7 +40,7 @@ impl Output {
         same: impl Fn(&Head) -> Result<(), OutputError>,
     ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
         let out = dir.root().to_path_buf();
-        if store::is_url(&out) {
+        if storage::is_url(&out) {
             let journal = ObjectJournal::new(&out, Some(share));
             let entries = match journal.earlier(|file| share.has(file))? {
                 Some(earlier) => match same(&earlier.head) {
@@ -78,7 +78,7 @@ impl Output {
         mut each: impl FnMut(Entry),
     ) -> Result<Self, OutputError> {
         let out = &dir.root().to_path_buf();
-        if store::is_url(out) {
+        if storage::is_url(out) {
             let journal = ObjectJournal::by_plan(out, share, digest);
             let folders = match share {
                 Some(share) => vec![out.join(JOURNAL_NAME), out.join(share.journal())],

@@ -9,9 +9,9 @@ use super::manifest::{MANIFEST_NAME, Manifest};
 use super::output::Output;
 use super::output_error::OutputError;
 use super::{ConvertError, JOURNAL_NAME, REPORT_NAME};
-use crate::report::{ReportFile, ReportFileError};
-use crate::store;
-use crate::whole_file::WholeFile;
+use crate::results::{ReportFile, ReportFileError};
+use crate::storage;
+use crate::storage::atomic_file::AtomicFile;
 
 /// Writes what comes after the record files, and removes the journal, as the last step of all.
 pub(super) fn conclude(
@@ -44,10 +44,10 @@ pub(super) fn conclude(
 pub(super) fn write_companions(out: &Path, manifest: &Manifest) -> Result<(), OutputError> {
     for (name, content) in manifest.companions() {
         let path = out.join(name);
-        if store::read(&path).is_ok_and(|found| found == content) {
+        if storage::read(&path).is_ok_and(|found| found == content) {
             continue;
         }
-        WholeFile::write(&path, |file| file.write_all(&content)).map_err(OutputError::write(&path))?;
+        AtomicFile::write(&path, |file| file.write_all(&content)).map_err(OutputError::write(&path))?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use super::output_error::OutputError;
 use super::planned::{PLAN_NAME, refuse_foreign_plan};
 use super::share::Share;
 use super::{PAGE_NAME, REPORT_NAME};
-use crate::store;
-use crate::whole_file::is_temporary;
+use crate::storage;
+use crate::storage::atomic_file::is_temporary;
 
 /// What kind of folder somebody named for the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ impl Content {
 
     /// Looks into `out` and changes nothing. What is not ours is an error.
     pub(super) fn of(out: &Path) -> Result<Self, OutputError> {
-        let is_superseded = |names: &[OsString]| store::is_url(out) && names.iter().any(|name| name == MANIFEST_NAME);
+        let is_superseded = |names: &[OsString]| storage::is_url(out) && names.iter().any(|name| name == MANIFEST_NAME);
         // A worker that is about to begin has nothing there but this.
         let names: Vec<_> = names(out)?.into_iter().filter(|name| !is_temporary(name) && name != LOCK_NAME).collect();
         match names.first() {
@@ -99,7 +99,7 @@ pub(super) struct Ours {
 /// Refuses a file in `out` that goes by the name of one of ours and is none by its content, or is a link: petrec would replace or
 /// remove it.
 pub(super) fn refuse_foreign_files(out: &Path) -> Result<(), OutputError> {
-    if store::is_url(out) {
+    if storage::is_url(out) {
         return Ok(());
     }
     for name in names_from(out, JOURNAL_NAME)? {
@@ -114,7 +114,7 @@ pub(super) fn refuse_foreign_files(out: &Path) -> Result<(), OutputError> {
 
 /// Refuses a report or a page in `out` that petrec did not write: it would be replaced.
 pub(super) fn refuse_foreign_reports(out: &Path) -> Result<(), OutputError> {
-    if store::is_url(out) {
+    if storage::is_url(out) {
         return Ok(());
     }
     refuse_foreign_file(&out.join(REPORT_NAME), is_report)?;
@@ -169,8 +169,8 @@ pub(super) fn names(out: &Path) -> Result<Vec<OsString>, OutputError> {
 
 /// The same of those that begin so. Of a store no others are asked for, and there may be millions of them.
 pub(super) fn names_from(out: &Path, beginning: &str) -> Result<Vec<OsString>, OutputError> {
-    if store::is_url(out) {
-        let items = store::list_from(out, beginning).map_err(OutputError::read(out))?;
+    if storage::is_url(out) {
+        let items = storage::list_from(out, beginning).map_err(OutputError::read(out))?;
         return Ok(items.into_iter().map(|item| item.name.into()).collect());
     }
     let mut names = names_in_folder(out)?;

@@ -29,11 +29,11 @@ use super::planned::{PLAN_NAME, PlanFile};
 use super::share::Share;
 use super::{PAGE_NAME, Part, REPORT_NAME, Start};
 use crate::dataset::Dataset;
-use crate::locks::LockMode;
-use crate::parallel;
-use crate::report::{Finding, Verdict};
-use crate::store;
-use crate::whole_file::{is_temporary, is_temporary_of};
+use crate::results::{Finding, Verdict};
+use crate::storage;
+use crate::storage::atomic_file::{is_temporary, is_temporary_of};
+use crate::storage::lock::LockMode;
+use crate::util::parallel;
 
 /// The entries of record files that are there and whole, by their place in the plan.
 pub(super) type Entries = BTreeMap<usize, Entry>;
@@ -72,7 +72,7 @@ impl Beginning<'_> {
             (Content::Manifest, _) => {
                 self.same(Manifest::read(self.out)?)?;
             }
-            (Content::Journal, _) if store::is_url(self.out) => {
+            (Content::Journal, _) if storage::is_url(self.out) => {
                 if let Some(earlier) = ObjectJournal::new(self.out, None).earlier(|_| false)? {
                     self.refuse_other_head(&earlier.head)?;
                 }
@@ -113,7 +113,7 @@ impl Beginning<'_> {
             }
             Start::Resume => match output.earlier()?.filter(|earlier| !earlier.entries.is_empty()) {
                 // In a store a manifest outlasts no entry: what is left there beside one is on its way out.
-                Some(earlier) if !(store::is_url(self.out) && content == Content::Manifest) => {
+                Some(earlier) if !(storage::is_url(self.out) && content == Content::Manifest) => {
                     self.refuse_other_head(&earlier.head)?;
                     output.absorb_workers(&earlier.entries)?;
                     earlier.entries
@@ -152,7 +152,7 @@ impl Beginning<'_> {
             match Content::of(self.out)? {
                 Content::Manifest => return self.finished_share(dir, share, watch),
                 Content::Plan => return Err(OutputError::Planned(self.out.into())),
-                Content::Nothing if !store::is_url(self.out) => {
+                Content::Nothing if !storage::is_url(self.out) => {
                     drop(dir);
                     made = JointJournal::begin(self.out, self.head)?;
                     continue;
@@ -236,7 +236,7 @@ impl Beginning<'_> {
         struct Found {
             files: Vec<Finding>,
         }
-        let report = store::read(&self.out.join(REPORT_NAME)).ok();
+        let report = storage::read(&self.out.join(REPORT_NAME)).ok();
         let findings = report.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).map(|found| found.files);
         let findings = findings.filter(|findings| findings.len() == self.head.manifest.images).unwrap_or_default();
         let begun = manifest_time(self.out).unwrap_or(u64::MAX);
@@ -346,14 +346,14 @@ pub(super) fn clear<E: From<OutputError>>(
         output.remove(path)?;
     }
     // A store has no folders that stay behind.
-    for folder in ours.folders.iter().rev().filter(|_| !store::is_url(out)) {
+    for folder in ours.folders.iter().rev().filter(|_| !storage::is_url(out)) {
         let _ = fs::remove_dir(out.join(folder)); // stays where something else is in it
     }
     for name in [REPORT_NAME, PAGE_NAME] {
         remove_if_there(&out.join(name))?;
     }
     output.absorb_workers(&[])?;
-    if store::is_url(out) {
+    if storage::is_url(out) {
         remove_if_there(&out.join(PLAN_NAME))?; // there a new one replaces none
     }
     begin(output)?;
@@ -379,7 +379,7 @@ pub(super) fn sweep(
     files: impl Iterator<Item = impl AsRef<Path>>,
     ours: impl Fn(&OsStr) -> bool,
 ) -> Result<(), OutputError> {
-    if store::is_url(out) {
+    if storage::is_url(out) {
         return Ok(()); // nothing there has a temporary name
     }
     let folders: BTreeSet<PathBuf> = files.filter_map(|file| Some(file.as_ref().parent()?.into())).collect();

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::{Lacks, OutputError, PlanError, PlanFileError, TfdsError};
-use crate::dataset::display_path;
 use crate::engine::EngineError;
-use crate::number::{counted, thousands};
-use crate::report::ReportFileError;
+use crate::results::ReportFileError;
+use crate::text::{counted, display_path, thousands};
 use crate::tfrecord::LayoutError;
 
 /// Why a conversion stopped.

@@ -19,10 +19,10 @@ use super::output_error::OutputError;
 use super::share::Share;
 use super::summary::{Finalized, Totals};
 use super::{ConvertError, REPORT_NAME, planned};
-use crate::locks::LockMode;
-use crate::number::{counted, thousands};
+use crate::storage::atomic_file::is_temporary;
+use crate::storage::lock::LockMode;
+use crate::text::{counted, thousands};
 use crate::verify::below;
-use crate::whole_file::is_temporary;
 
 /// Completes the conversion in `out` once all record files are there: writes what a run without workers writes at its end, to
 /// the same bytes, and leaves neither journal nor plan. Reads every record file, on `threads` threads; after each, `watch` is told

@@ -12,11 +12,12 @@ use super::changed::named;
 use super::plan::{Layout, Order, Plan};
 use super::split::Division;
 use super::worker::portable;
-use crate::dataset::{Dataset, ImageFile, one_line};
+use crate::dataset::{Dataset, ImageFile};
 use crate::engine::Pool;
 use crate::image::Accept;
 use crate::model::Weights;
-use crate::paths::StoredPath;
+use crate::storage::dirs::StoredPath;
+use crate::text::one_line;
 
 /// The key of the images' own hash.
 const IMAGES: &str = "images";
@@ -116,7 +117,7 @@ fn hash_of_images(dataset: &Dataset) -> String {
         hash.update(file.size.to_le_bytes());
     }
     let bytes: u64 = dataset.images.iter().map(|file| file.size).sum();
-    format!("{} of {bytes} bytes, sha256 {}", dataset.images.len(), crate::hex(&hash.finalize()))
+    format!("{} of {bytes} bytes, sha256 {}", dataset.images.len(), crate::text::hex(&hash.finalize()))
 }
 
 /// The images of a conversion under way, each as far as it can be told without reading it.

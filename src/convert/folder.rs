@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::output_error::OutputError;
-use crate::crash_point::crash_point;
-use crate::paths::{self, folder_of};
-use crate::store;
-use crate::whole_file::sync_folder;
+use crate::storage;
+use crate::storage::atomic_file::sync_folder;
+use crate::storage::dirs::{self, folder_of};
+use crate::util::failpoint::failpoint;
 
 /// Removes a file; that it is not there is as good.
 pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
-    if store::is_url(path) {
-        return store::remove(path).map_err(OutputError::write(path));
+    if storage::is_url(path) {
+        return storage::remove(path).map_err(OutputError::write(path));
     }
-    crash_point();
+    failpoint();
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::write(path)(error)),
         _ => Ok(()),
@@ -23,13 +23,13 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), OutputError> {
 
 /// Makes `folder` and what it lies in, and notes what was made.
 pub(super) fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> Result<(), OutputError> {
-    if store::is_url(folder) {
+    if storage::is_url(folder) {
         return Ok(()); // it is there with the first object
     }
     let missing: Vec<_> =
         folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
     for part in missing.into_iter().rev() {
-        crash_point();
+        failpoint();
         match fs::create_dir(part) {
             Ok(()) => {
                 made.push(part.into());
@@ -53,7 +53,7 @@ pub(super) fn remove_folders(folders: &[PathBuf]) {
 
 /// Refuses a folder that is, or lies inside, the data set.
 pub(super) fn refuse_inside(out: &Path, dataset: &Path) -> Result<(), OutputError> {
-    if paths::contains(dataset, out) {
+    if dirs::contains(dataset, out) {
         return Err(OutputError::InsideDataset { out: out.into(), dataset: dataset.into() });
     }
     Ok(())

@@ -13,11 +13,12 @@ use super::manifest::{Manifest, below};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
 use super::{Options, REPORT_NAME};
-use crate::dataset::{Dataset, one_line};
+use crate::dataset::Dataset;
 use crate::image::Accept;
-use crate::paths::StoredPath;
-use crate::report::{Finding, Report};
-use crate::store;
+use crate::results::{Finding, Report};
+use crate::storage;
+use crate::storage::dirs::StoredPath;
+use crate::text::one_line;
 
 /// The head of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -132,7 +133,7 @@ fn difference_by_report(out: &Path, dataset: &Dataset) -> Option<String> {
         let (name, class) = (parts.next()?, parts.next()?);
         Some(format!("{class}/{name}"))
     };
-    let report: Named = serde_json::from_slice(&store::read(&out.join(REPORT_NAME)).ok()?).ok()?;
+    let report: Named = serde_json::from_slice(&storage::read(&out.join(REPORT_NAME)).ok()?).ok()?;
     let then: Vec<String> = report.files.iter().filter_map(|file| name(&file.path)).collect();
     let now: Vec<String> = dataset.images.iter().filter_map(|image| name(&image.relative.to_string_lossy())).collect();
     let [known, current] = [&then, &now].map(|names| names.iter().collect::<HashSet<_>>());

@@ -13,9 +13,9 @@ use super::journal::{self, Earlier, JOURNAL_NAME};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::share::Share;
-use crate::crash_point::crash_point;
-use crate::locks::{IfAbsent, Lock, LockMode, is_named, lock_file};
-use crate::whole_file::WholeFile;
+use crate::storage::atomic_file::AtomicFile;
+use crate::storage::lock::{IfAbsent, Lock, LockMode, is_named, lock_file};
+use crate::util::failpoint::failpoint;
 
 /// How often a worker tries for a lock that another one may hold for a moment.
 const TRIES: u32 = 20;
@@ -84,7 +84,7 @@ impl JointJournal {
         refuse_foreign_files(out)?;
         let path = out.join(JOURNAL_NAME);
         let write = || {
-            let mut file = WholeFile::begin(&path)?;
+            let mut file = AtomicFile::begin(&path)?;
             file.write_all(&journal::without_entries(head)?)?;
             file.sync()?.publish_new()
         };
@@ -112,7 +112,7 @@ impl JointJournal {
         if is_done || !Share::all_in(out)?.is_empty() {
             return Ok(false);
         }
-        crash_point();
+        failpoint();
         fs::remove_file(&self.path).map_err(OutputError::write(&self.path))?;
         Ok(true)
     }

@@ -18,13 +18,13 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::WrittenFile;
 use super::output_error::OutputError;
-use crate::crash_point::crash_point;
-use crate::locks::{IfAbsent, Lock, LockMode, is_plain, lock_file, open_plain};
-use crate::paths::folder_of;
-use crate::report::Finding;
+use crate::results::Finding;
+use crate::storage::atomic_file::{AtomicFile, sync_folder};
+use crate::storage::dirs::folder_of;
+use crate::storage::lock::{IfAbsent, Lock, LockMode, is_plain, lock_file, open_plain};
 use crate::tfrecord::framing::HEADER_LEN;
 use crate::tfrecord::{Damage, ReadError, Reader, Writer, framing};
-use crate::whole_file::{WholeFile, sync_folder};
+use crate::util::failpoint::failpoint;
 
 /// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
 pub const JOURNAL_NAME: &str = ".petrec-journal";
@@ -91,9 +91,9 @@ impl Journal {
     /// # Errors
     /// As [`Journal::open`]; or it cannot be made.
     pub(super) fn lock(path: PathBuf, head: &impl Serialize) -> Result<Option<Self>, OutputError> {
-        let write = |publish: fn(WholeFile) -> io::Result<()>| {
+        let write = |publish: fn(AtomicFile) -> io::Result<()>| {
             let begin = || {
-                let mut file = WholeFile::begin(&path)?;
+                let mut file = AtomicFile::begin(&path)?;
                 file.write_all(&without_entries(head)?)?;
                 publish(file)
             };
@@ -109,7 +109,7 @@ impl Journal {
                         journal.rewind()?;
                         return Ok(Some(journal));
                     }
-                    write(WholeFile::commit)?;
+                    write(AtomicFile::commit)?;
                 }
             }
         }
@@ -172,7 +172,7 @@ impl Journal {
             count += 1;
         }
         let content = records.finish()?;
-        WholeFile::write(&self.path, |file| file.write_all(&content))?;
+        AtomicFile::write(&self.path, |file| file.write_all(&content))?;
         let mut file = open_plain(&self.path)?.ok_or(io::ErrorKind::NotFound)?;
         file.seek(SeekFrom::End(0))?;
         self.file = Some(file);
@@ -190,7 +190,7 @@ impl Journal {
         let Some(mut file) = self.file.as_ref() else { return Err(io::Error::other("nothing was begun")) };
         {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            crash_point();
+            failpoint();
             let start = file.stream_position()?;
             let write = || {
                 let mut records = Writer::new(BufWriter::new(file));
@@ -205,7 +205,7 @@ impl Journal {
             *entries += usize::try_from(count).unwrap_or(usize::MAX);
         }
         // Outside the lock, so that the disk can take several at once.
-        crash_point();
+        failpoint();
         file.sync_data()
     }
 
@@ -219,7 +219,7 @@ impl Journal {
         if self.file.is_none() {
             return Ok(());
         }
-        crash_point();
+        failpoint();
         fs::remove_file(&self.path)?;
         sync_folder(folder_of(&self.path))
     }
@@ -276,7 +276,7 @@ pub(super) fn scan<H: DeserializeOwned>(
                 if format != FORMAT {
                     return Err(OutputError::Foreign(path.into()));
                 }
-                first = Some((head, crate::hex(&Sha256::digest(&record))));
+                first = Some((head, crate::text::hex(&Sha256::digest(&record))));
             }
             (Ok(record), Some(_)) => each(serde_json::from_slice(&record).map_err(foreign)?),
             (Err(ReadError { damage: Damage::Io(error), .. }), _) => return Err(OutputError::read(path)(error)),

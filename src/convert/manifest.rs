@@ -10,11 +10,12 @@ use thiserror::Error;
 use super::fingerprint::Fingerprint;
 use super::split::Division;
 use super::{Options, Tfds};
-use crate::dataset::{Dataset, display_path, one_line};
-use crate::hashing::hash_file;
-use crate::machine;
+use crate::dataset::Dataset;
 use crate::model::{Metadata, Weights};
-use crate::store;
+use crate::storage;
+use crate::storage::hash::hash_file;
+use crate::storage::machine;
+use crate::text::{display_path, one_line};
 use crate::tfrecord::MAX_EXAMPLE_LEN;
 
 /// Name of the manifest in the output folder.
@@ -179,10 +180,12 @@ pub(super) fn below(path: &str) -> Option<PathBuf> {
 
 fn is_whole(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
     let has_its_hash = || hash_file(path).map(|(_, found)| found == sha256);
-    let found = if store::is_url(path) { store::head(path) } else { store::metadata(path) };
+    let found = if storage::is_url(path) { storage::head(path) } else { storage::metadata(path) };
     match found.and_then(|found| Ok(found.bytes == bytes && has_its_hash()?)) {
         // What the machine fails to read may be whole all the same.
-        Err(error) if store::is_url(path) && !store::is_transient(&error) || machine::is_of_file(&error) => Ok(false),
+        Err(error) if storage::is_url(path) && !storage::is_transient(&error) || machine::is_of_file(&error) => {
+            Ok(false)
+        }
         outcome => outcome,
     }
 }
@@ -217,7 +220,7 @@ impl Manifest {
     /// It is not there, cannot be read, is none of this version, or says what no conversion can have written.
     pub fn read(out: &Path) -> Result<Self, ManifestError> {
         let path = out.join(MANIFEST_NAME);
-        let bytes = store::read(&path).map_err(|reason| match reason.kind() {
+        let bytes = storage::read(&path).map_err(|reason| match reason.kind() {
             io::ErrorKind::NotFound => ManifestError::Missing(out.into()),
             _ => ManifestError::Unreadable { path: path.clone(), reason },
         })?;

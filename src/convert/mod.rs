@@ -65,8 +65,8 @@ use crate::dataset::{Dataset, ImageFile};
 use crate::engine::FeatureExtractor;
 use crate::image::{Reason, Rejection};
 use crate::model::Weights;
-use crate::parallel;
-use crate::store;
+use crate::storage;
+use crate::util::parallel;
 use crate::validate::try_validate;
 use conclude::{conclude, report_file, write_companions};
 use earlier::{Beginning, Begun, Entries};
@@ -217,7 +217,7 @@ impl<'a> Conversion<'a> {
         let manifest = Manifest { files: files.to_vec(), ..self.head.manifest.clone() };
         write_companions(out, &manifest)?;
         let path = report.map_or_else(|| out.join(REPORT_NAME), Path::to_path_buf);
-        if report.is_some() || !store::is_there(&path).map_err(OutputError::unreachable(&path))? {
+        if report.is_some() || !storage::is_there(&path).map_err(OutputError::unreachable(&path))? {
             // Deleted since, or wanted in another place now. Validation comes to the same verdicts.
             let file = report_file(&path, out, &manifest, &self.dataset.root)?;
             let on_file = |file: &ImageFile, rejection: Option<&Rejection>| match rejection {

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::manifest::{Manifest, WrittenFile};
+use crate::storage::atomic_file::{AtomicFile, SyncedFile};
 use crate::verify::{self, Problem, RecordFile};
-use crate::whole_file::{SyncedFile, WholeFile};
 
 /// Why a file did not get there.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl From<io::Error> for CommitError {
 
 /// A record file that is written, under its temporary name, and its index, if it is to have one.
 pub(super) struct NewFile {
-    pub(super) records: WholeFile,
-    pub(super) index: Option<WholeFile>,
+    pub(super) records: AtomicFile,
+    pub(super) index: Option<AtomicFile>,
     /// What the journal and the manifest will say of it.
     pub(super) written: WrittenFile,
     /// To read it back by, before it gets its name.
@@ -40,7 +40,7 @@ pub(super) struct Synced {
 impl NewFile {
     /// Waits until it is on disk, and reads it back if that is wanted.
     pub(super) fn sync(self) -> Result<Synced, CommitError> {
-        let synced = Synced { records: self.records.sync()?, index: self.index.map(WholeFile::sync).transpose()? };
+        let synced = Synced { records: self.records.sync()?, index: self.index.map(AtomicFile::sync).transpose()? };
         if let Some(manifest) = self.read_back {
             let index = synced.index.as_ref().map(|index| index.path().to_path_buf());
             let file = RecordFile::listed(synced.records.path().to_path_buf(), index, manifest, self.written);

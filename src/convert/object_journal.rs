@@ -17,7 +17,7 @@ use super::head::Head;
 use super::journal::{self, Earlier, Entry, JOURNAL_NAME};
 use super::output_error::OutputError;
 use super::share::Share;
-use crate::store;
+use crate::storage;
 
 /// Name of the object that says what is converted, below [`JOURNAL_NAME`].
 const HEAD_NAME: &str = "head";
@@ -56,7 +56,7 @@ impl ObjectJournal {
     /// known what was converted.
     pub(super) fn earlier(&self, wanted: impl Fn(usize) -> bool) -> Result<Option<Earlier<Head>>, OutputError> {
         let path = self.head_path();
-        let content = match store::read(&path) {
+        let content = match storage::read(&path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(reason) => return Err(OutputError::Unreachable { path, reason }),
@@ -90,8 +90,8 @@ impl ObjectJournal {
     pub(super) fn append(&self, entry: &Entry) -> io::Result<()> {
         let content = journal::of_one_entry(&self.ensure_head()?, entry)?;
         // By its content, too: two entries of one record file that differ are both kept, and the record file decides.
-        let name = format!("{:08}-{}", entry.index, &crate::hex(&Sha256::digest(&content))[..16]);
-        store::put(&self.folder.join(name), content)
+        let name = format!("{:08}-{}", entry.index, &crate::text::hex(&Sha256::digest(&content))[..16]);
+        storage::put(&self.folder.join(name), content)
     }
 
     /// Writes what is converted unless it is there, and tells the SHA-256 of its record.
@@ -103,13 +103,13 @@ impl ObjectJournal {
             State::Unknown => return Err(io::Error::other("nothing was begun")),
         };
         let path = self.head_path();
-        let found = if store::put_new(&path, content.clone())? { None } else { Some(store::read(&path)?) };
+        let found = if storage::put_new(&path, content.clone())? { None } else { Some(storage::read(&path)?) };
         let parse = |content: &[u8]| journal::read::<Head>(&path, content).ok().flatten();
         let there = match found.as_deref().and_then(parse) {
             Some(there) if self::identity(&there.head)? == *identity => Some(there.digest),
             // A run that was killed before its first entry, of something else or of another version.
             _ if found.is_some() && !is_something_done(&self.out).map_err(io::Error::other)? => {
-                store::put(&path, content.clone())?;
+                storage::put(&path, content.clone())?;
                 None
             }
             _ if found.is_some() => {
@@ -134,7 +134,7 @@ impl ObjectJournal {
 
 /// What must be the same for two runs to share a journal. The data set's folder as it was typed need not be.
 fn identity(head: &Head) -> io::Result<String> {
-    Ok(crate::hex(&Sha256::digest(serde_json::to_vec(&(head.plan(), &head.images))?)))
+    Ok(crate::text::hex(&Sha256::digest(serde_json::to_vec(&(head.plan(), &head.images))?)))
 }
 
 /// The place in the plan that an entry of this name is of; none is that of the head.
@@ -174,7 +174,7 @@ pub(super) fn visit(
 ) -> Result<(), OutputError> {
     let mut paths = all_in(folders)?;
     paths.retain(|path| place_of(path).is_some_and(&wanted));
-    for (path, content) in paths.iter().zip(store::read_many(&paths)) {
+    for (path, content) in paths.iter().zip(storage::read_many(&paths)) {
         let content = match content {
             Ok(content) => content,
             // Whoever removes them has written the manifest.
@@ -191,5 +191,5 @@ pub(super) fn visit(
 pub(super) fn remove_all(out: &Path) -> Result<(), OutputError> {
     let mut paths = all_in(&folders_in(out)?)?;
     paths.push(out.join(JOURNAL_NAME).join(HEAD_NAME));
-    paths.iter().try_for_each(|path| store::remove(path).map_err(OutputError::write(path)))
+    paths.iter().try_for_each(|path| storage::remove(path).map_err(OutputError::write(path)))
 }

@@ -22,8 +22,8 @@ use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::planned::PLAN_NAME;
 use super::share::Share;
-use crate::store;
-use crate::whole_file::{WholeFile, fill_json, write_json};
+use crate::storage;
+use crate::storage::atomic_file::{AtomicFile, fill_json, write_json};
 
 /// How many files may be on their way to the disk while the next one is filled.
 const COMMITS_UNDER_WAY: usize = 4;
@@ -123,12 +123,12 @@ impl Output {
     }
 
     /// Begins a file that will get the name `relative` when it is whole.
-    pub(super) fn begin(&mut self, relative: &Path) -> Result<WholeFile, OutputError> {
+    pub(super) fn begin(&mut self, relative: &Path) -> Result<AtomicFile, OutputError> {
         let path = self.dir.path(relative)?;
         if let Some(folder) = path.parent() {
             make_folder(folder, &mut self.folders)?;
         }
-        WholeFile::begin_of(&self.owner, &path).map_err(OutputError::write(&path))
+        AtomicFile::begin_of(&self.owner, &path).map_err(OutputError::write(&path))
     }
 
     /// Writes `entry` into the journal and gives its file, if it has one, the name `relative`, both on disk; does not
@@ -203,11 +203,11 @@ impl Output {
     /// Writes the manifest of record files that were `begun` then: its time of change says until when what it tells is known.
     pub(super) fn write_manifest(&self, manifest: &Manifest, begun: u64) -> Result<(), OutputError> {
         let path = self.path(MANIFEST_NAME.as_ref());
-        let write = |file: &mut WholeFile| {
+        let write = |file: &mut AtomicFile| {
             fill_json(file, manifest)?;
             file.set_modified(UNIX_EPOCH + Duration::from_nanos(begun))
         };
-        WholeFile::write(&path, write).map_err(OutputError::write(&path))
+        AtomicFile::write(&path, write).map_err(OutputError::write(&path))
     }
 
     /// Takes over from workers, if there were any: writes `entries`, which hold theirs, into the journal, and removes the
@@ -251,7 +251,7 @@ impl Output {
     /// this worker was the second with its share, nobody else will remove what it wrote down since; nor does anybody else know
     /// that a file is not what the manifest says, as it comes on a machine that computes the last bits otherwise.
     pub(super) fn leave<'a>(&self, written: impl IntoIterator<Item = &'a WrittenFile>) -> Result<(), OutputError> {
-        if !store::is_url(self.root()) || !has_manifest(self.root())? {
+        if !storage::is_url(self.root()) || !has_manifest(self.root())? {
             return Ok(());
         }
         leave_finished(self.root())?;
@@ -314,13 +314,13 @@ pub(super) fn nanoseconds(time: SystemTime) -> u64 {
 /// Whether there is a manifest in `out`.
 pub(super) fn has_manifest(out: &Path) -> Result<bool, OutputError> {
     let path = out.join(MANIFEST_NAME);
-    store::is_there(&path).map_err(OutputError::unreachable(&path))
+    storage::is_there(&path).map_err(OutputError::unreachable(&path))
 }
 
 /// Leaves nothing beside the files of a finished conversion that somebody did not come to remove.
 pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
     // Asked for here, because somebody may have begun anew since.
-    if !store::is_url(out) || !has_manifest(out)? {
+    if !storage::is_url(out) || !has_manifest(out)? {
         return Ok(());
     }
     object_journal::remove_all(out)?;
@@ -330,7 +330,7 @@ pub(super) fn leave_finished(out: &Path) -> Result<(), OutputError> {
 /// The same where there is a plan: its entries would be another conversion's for those who do without it.
 pub(super) fn leave_plan_of_finished(out: &Path) -> Result<(), OutputError> {
     let plan = out.join(PLAN_NAME);
-    match store::is_url(out) && store::is_there(&plan).map_err(OutputError::unreachable(&plan))? {
+    match storage::is_url(out) && storage::is_there(&plan).map_err(OutputError::unreachable(&plan))? {
         true => leave_finished(out),
         false => Ok(()),
     }

@@ -18,9 +18,9 @@ use super::content::{Content, names_from};
 use super::folder::{make_folder, remove_folders};
 use super::journal::JOURNAL_NAME;
 use super::output_error::OutputError;
-use crate::crash_point::crash_point;
-use crate::locks::{IfAbsent, Lock, LockMode, is_granted, is_named, lock_file};
-use crate::store;
+use crate::storage;
+use crate::storage::lock::{IfAbsent, Lock, LockMode, is_granted, is_named, lock_file};
+use crate::util::failpoint::failpoint;
 
 /// Name of the lock in the output folder. Hidden, and no pattern for record files finds it.
 pub(super) const LOCK_NAME: &str = ".petrec-lock";
@@ -54,7 +54,7 @@ impl OutputDir {
         if root.as_os_str().is_empty() {
             return Err(OutputError::NoName);
         }
-        if store::is_url(root) {
+        if storage::is_url(root) {
             return Ok(Self::at(root));
         }
         // Nothing is put into a folder that is somebody else's, not even for a moment.
@@ -112,7 +112,7 @@ impl OutputDir {
     /// `Absent` where another process removed the folder at this moment.
     fn try_lock(&mut self, mode: LockMode) -> Result<Lock, OutputError> {
         make_folder(&self.root, &mut self.made)?;
-        crash_point();
+        failpoint();
         self.was_left = self.lock_path().is_file();
         match lock_file(&self.lock_path(), mode, IfAbsent::Make) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lock::Absent),
@@ -159,7 +159,7 @@ impl Drop for OutputDir {
             // Beside an unfinished conversion it stays where it was found: who is refused there changes nothing.
             let stays = self.was_left && has_journal(&self.root);
             if is_alone && !stays && is_named(&self.lock_path(), &file).unwrap_or(false) {
-                crash_point();
+                failpoint();
                 let _ = fs::remove_file(self.lock_path()); // one that stays is in nobody's way
             }
         }
@@ -186,7 +186,7 @@ pub(super) fn refuse_links(root: &Path, relative: &Path) -> Result<(), OutputErr
     if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(OutputError::NotOurs(root.join(relative)));
     }
-    if store::is_url(root) {
+    if storage::is_url(root) {
         return Ok(());
     }
     let folders = relative.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::manifest::{MANIFEST_NAME, ManifestError};
 use super::share::Share;
-use crate::dataset::display_path;
+use crate::text::display_path;
 use crate::verify::{FilesError, Problem};
 
 /// Why the output folder cannot be used or written.

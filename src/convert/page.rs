@@ -9,8 +9,8 @@ use super::content::{Content, refuse_foreign_reports};
 use super::earlier::sweep;
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
-use crate::locks::LockMode;
-use crate::whole_file::{WholeFile, is_temporary_of};
+use crate::storage::atomic_file::{AtomicFile, is_temporary_of};
+use crate::storage::lock::LockMode;
 
 /// Name of the page that `petrec report` makes of a conversion, unless it goes elsewhere.
 pub(crate) const PAGE_NAME: &str = "report.html";
@@ -45,7 +45,7 @@ impl PageDir {
 
     /// Writes the page, whole or not at all.
     pub(crate) fn put(&self, html: &str) -> io::Result<()> {
-        let mut file = WholeFile::begin_of(OWNER, &self.0.root().join(PAGE_NAME))?;
+        let mut file = AtomicFile::begin_of(OWNER, &self.0.root().join(PAGE_NAME))?;
         file.write_all(html.as_bytes())?;
         file.commit()
     }

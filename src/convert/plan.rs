@@ -11,7 +11,7 @@ use super::split::{Division, Lot};
 use super::worker::portable;
 use super::{Options, Tfds};
 use crate::dataset::{Dataset, ImageFile};
-use crate::paths::is_reserved;
+use crate::storage::dirs::is_reserved;
 
 /// Which record files a conversion writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::dataset::display_path;
+use crate::text::display_path;
 
 /// Of most file systems, in bytes; of NTFS and APFS in UTF-16 units, of which no name has more than bytes.
 pub(super) const LONGEST_NAME: usize = 255;

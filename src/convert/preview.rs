@@ -14,8 +14,8 @@ use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription,
 use crate::dataset::Dataset;
 use crate::engine::FeatureExtractor;
 use crate::model::{Architecture, Weights};
-use crate::parallel;
 use crate::tfrecord::{Compression, Compressor, Writer};
+use crate::util::parallel;
 
 /// As many images are tried as go into this time, but one at least.
 const TRIAL: Duration = Duration::from_secs(2);

@@ -13,10 +13,10 @@ use super::output::Output;
 use super::output_error::OutputError;
 use super::plan::{self, Layout, Plan, PlannedFile};
 use crate::engine::FeatureExtractor;
-use crate::hashing::Hashing;
-use crate::report::Finding;
+use crate::results::Finding;
+use crate::storage::atomic_file::AtomicFile;
+use crate::storage::hash::Hashing;
 use crate::tfrecord::{Compression, Compressor, Index, Writer};
-use crate::whole_file::WholeFile;
 
 /// Writes one file after the other; each gets its name when its last image is through.
 pub(super) struct RecordFiles<'a> {
@@ -46,7 +46,7 @@ pub(super) struct Form {
 /// The file that is being written.
 struct Open {
     number: usize,
-    writer: Writer<Compressor<Hashing<WholeFile>>>,
+    writer: Writer<Compressor<Hashing<AtomicFile>>>,
     index: Index,
     findings: Vec<Finding>,
 }
@@ -171,7 +171,7 @@ impl<'a> RecordFiles<'a> {
     }
 
     /// Writes the index of a record file, still under a temporary name.
-    fn write_index(&mut self, planned: &PlannedFile, index: &Index) -> Result<(WholeFile, IndexFile), ConvertError> {
+    fn write_index(&mut self, planned: &PlannedFile, index: &Index) -> Result<(AtomicFile, IndexFile), ConvertError> {
         let relative = planned.index_path();
         let mut file = Hashing::new(self.output.begin(&relative)?);
         file.write_all(index.text().as_bytes()).map_err(OutputError::write(&self.output.path(&relative)))?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::dataset::one_line;
+use crate::text::one_line;
 
 /// Shares are whole numbers of this part of everything, so that they add up exactly.
 const PARTS: u64 = 1_000_000_000;

@@ -12,7 +12,8 @@ use thiserror::Error;
 use super::manifest::{Manifest, WrittenFile};
 use super::plan::Layout;
 use super::{Options, Splits};
-use crate::dataset::{Dataset, one_line};
+use crate::dataset::Dataset;
+use crate::text::one_line;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Compression, Extra};
 

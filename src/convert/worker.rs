@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{FeatureExtractor, ImageBatch};
 use crate::image::{Files, Loaded, NotLoaded, Reason, Rejection};
 use crate::model::{Network, Preprocess, Weights};
-use crate::report::Finding;
+use crate::results::Finding;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Extra, RecordLayout};
 

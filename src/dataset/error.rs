@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Extensions;
-use super::display::{display_path, one_line};
-use super::note::{Note, some_of};
+use super::note::Note;
+use crate::text::{display_path, one_line, some_of};
 
 /// Why a data set cannot be used; each text is one line and ends in the next step.
 #[derive(Debug, thiserror::Error)]

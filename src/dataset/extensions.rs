@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::display::one_line;
+use crate::text::one_line;
 
 // The endings under which JPEG files go about.
 const JPEG: [&str; 4] = ["jpg", "jpeg", "jpe", "jfif"];

@@ -10,8 +10,8 @@ use super::listing::{File, Listing};
 use super::note::Note;
 use super::source::{ClassFolder, Source};
 use super::{ImageFile, Options};
-use crate::machine;
-use crate::store;
+use crate::storage;
+use crate::storage::machine;
 
 /// The images so far, and the makings of the notes.
 pub(super) struct Gather<'a> {
@@ -80,7 +80,7 @@ impl<'a> Gather<'a> {
         match source {
             Source::File { path, metadata } => {
                 let relative = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-                let store::Metadata { bytes: size, modified, .. } = *metadata;
+                let storage::Metadata { bytes: size, modified, .. } = *metadata;
                 self.images.push(ImageFile { path: path.clone(), relative, label: None, size, modified });
             }
             Source::Flat { root, listing } => {
@@ -215,7 +215,7 @@ impl<'a> Gather<'a> {
         let mut folders = vec![Pending { path: root.to_owned(), relative: PathBuf::new() }];
         while let Some(folder) = folders.pop().or_else(|| links.pop()) {
             // No link is in a store. What has no real path cannot be listed either, which says why.
-            let is_link = !store::is_url(&folder.path);
+            let is_link = !storage::is_url(&folder.path);
             let real = is_link.then(|| fs::canonicalize(&folder.path).ok()).flatten();
             if !seen.insert(real.unwrap_or_else(|| folder.path.clone())) {
                 self.repeated.add(folder.path);

@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::DatasetError;
-use crate::machine;
-use crate::store;
+use crate::storage;
+use crate::storage::machine;
 
 /// What systems leave in folders: macOS's archives, Synology's index, Windows, ext4, Python.
 const SYSTEM_NAMES: [&str; 6] =
@@ -46,7 +46,7 @@ pub(super) struct File {
 impl Listing {
     /// Reads `folder`.
     pub(super) fn read(folder: &Path) -> Result<Self, DatasetError> {
-        let mut listing = if store::is_url(folder) { Self::of_objects(folder)? } else { Self::of_folder(folder)? };
+        let mut listing = if storage::is_url(folder) { Self::of_objects(folder)? } else { Self::of_folder(folder)? };
         listing.sort();
         Ok(listing)
     }
@@ -62,7 +62,7 @@ impl Listing {
     fn of_objects(folder: &Path) -> Result<Self, DatasetError> {
         let unlisted = |reason| DatasetError::Unlisted { path: folder.to_owned(), reason };
         let mut listing = Self::default();
-        for store::Item { name, is_folder, bytes, modified } in store::list(folder).map_err(unlisted)? {
+        for storage::Item { name, is_folder, bytes, modified } in storage::list(folder).map_err(unlisted)? {
             let name = OsString::from(name);
             if is_passed_over(&name) {
                 continue;
@@ -72,7 +72,7 @@ impl Listing {
                 false => listing.files.push(File { name, size: Some(bytes), modified }),
             }
         }
-        listing.unusable = store::take_unusable(folder).map_err(unlisted)?;
+        listing.unusable = storage::take_unusable(folder).map_err(unlisted)?;
         Ok(listing)
     }
 
@@ -104,7 +104,7 @@ impl Listing {
         if metadata.is_dir() {
             self.folders.push(Folder { name, is_link });
         } else if metadata.is_file() {
-            let store::Metadata { bytes, modified, .. } = store::Metadata::of_file(metadata);
+            let storage::Metadata { bytes, modified, .. } = storage::Metadata::of_file(metadata);
             self.files.push(File { name, size: Some(bytes), modified });
         } else {
             self.odd.push(name);

@@ -5,7 +5,6 @@
 //! labels doubtful is a [`DatasetError`]. No image is opened here. Hidden names (a leading dot) and those that systems
 //! leave behind (`__MACOSX`) are passed over without a word.
 
-mod display;
 mod error;
 mod extensions;
 mod gather;
@@ -16,12 +15,9 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use display::text_of_bytes;
-pub use display::{display_path, one_line};
 pub use error::DatasetError;
 pub use extensions::{Extensions, ParseExtensionsError};
 pub use note::Note;
-pub(crate) use note::some_of;
 
 use tracing::info;
 

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::display::{display_path, one_line};
-use crate::number::{counted, thousands};
-
-// More names than this in one line help nobody.
-const NAMES_SHOWN: usize = 8;
+use crate::text::{counted, display_path, one_line, some_of, thousands};
 
 /// One thing that was passed over or is odd; its text is one line, in lower case, and says what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,14 +168,4 @@ impl fmt::Display for Note {
 fn such_as(count: usize, first: &Path) -> String {
     let several = if count > 1 { "such as " } else { "" };
     format!(" ({several}{})", display_path(first))
-}
-
-/// The names in one line, the rest of a long list as a number.
-pub(crate) fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(NAMES_SHOWN);
-    let mut text = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }

@@ -9,13 +9,13 @@ use super::error::DatasetError;
 use super::labels::composed;
 use super::listing::{File, Folder, Listing};
 use super::{Options, Recursion};
-use crate::store;
+use crate::storage;
 
 /// A root, looked at once.
 #[derive(Debug)]
 pub(super) enum Source {
     /// A single file.
-    File { path: PathBuf, metadata: store::Metadata },
+    File { path: PathBuf, metadata: storage::Metadata },
     /// A folder of files.
     Flat { root: PathBuf, listing: Listing },
     /// A folder of class folders.
@@ -45,7 +45,7 @@ impl Source {
     /// A data set: a folder of class folders, or an error.
     pub(super) fn class_folders(root: &Path, options: &Options) -> Result<Self, DatasetError> {
         // With the slash behind it, by which some URLs are folders.
-        let folder = if store::is_url(root) { root.join("") } else { root.to_owned() };
+        let folder = if storage::is_url(root) { root.join("") } else { root.to_owned() };
         if !look_at(root, &folder)?.is_folder {
             let path = root.to_owned();
             return Err(if is_archive(root) {
@@ -152,12 +152,12 @@ fn is_archive(path: &Path) -> bool {
 }
 
 /// What is at `path`, by which `root` is meant.
-fn look_at(root: &Path, path: &Path) -> Result<store::Metadata, DatasetError> {
-    store::metadata(path).map_err(|reason| {
+fn look_at(root: &Path, path: &Path) -> Result<storage::Metadata, DatasetError> {
+    storage::metadata(path).map_err(|reason| {
         let path = root.to_owned();
         match reason.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => DatasetError::Missing { path },
-            _ if store::is_url(root) => DatasetError::Unlisted { path, reason },
+            _ if storage::is_url(root) => DatasetError::Unlisted { path, reason },
             _ => DatasetError::Unreadable { path, reason },
         }
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Md5;
-use crate::number::bytes;
+use crate::text::bytes;
 
 /// Why there is no file. What has come so far is kept, and the same download goes on from there.
 #[derive(Debug, Error)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5 as Hash};
 
 use super::{FetchError, Md5};
-use crate::locks::{IfAbsent, Lock, LockMode, lock_file};
-use crate::paths::folder_of;
-use crate::whole_file::sync_folder;
+use crate::storage::atomic_file::sync_folder;
+use crate::storage::dirs::folder_of;
+use crate::storage::lock::{IfAbsent, Lock, LockMode, lock_file};
 
 /// An unfinished download.
 pub(super) struct Part {

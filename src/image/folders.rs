@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::ImageFile;
-use crate::paths::folder_of;
-use crate::store;
+use crate::storage;
+use crate::storage::dirs::folder_of;
 
 /// Links that are followed one after the other, as Linux does.
 const LINKS: usize = 40;
@@ -31,7 +31,7 @@ impl<'a> Folders<'a> {
         let mut folders = HashMap::<&Path, Folder>::new();
         for file in files {
             let path = folder_of(&file.path);
-            let identity = || if store::is_url(path) { None } else { Identity::of(path).ok() };
+            let identity = || if storage::is_url(path) { None } else { Identity::of(path).ok() };
             let folder = folders.entry(path).or_insert_with(|| Folder { identity: identity(), images: 0 });
             folder.images += 1;
         }
@@ -42,8 +42,8 @@ impl<'a> Folders<'a> {
     pub(super) fn lost(&self, file: &ImageFile) -> Option<PathBuf> {
         let folder = folder_of(&file.path);
         let then = self.0.get(folder);
-        if store::is_url(folder) {
-            let is_lost = match store::has_objects(folder) {
+        if storage::is_url(folder) {
+            let is_lost = match storage::has_objects(folder) {
                 Ok(true) => false,
                 Ok(false) => then.is_some_and(|then| then.images > 1),
                 Err(_) => true,
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn image(path: PathBuf) -> ImageFile {
-        let metadata = fs::metadata(&path).map(|metadata| store::Metadata::of_file(&metadata)).ok();
+        let metadata = fs::metadata(&path).map(|metadata| storage::Metadata::of_file(&metadata)).ok();
         let relative = path.clone();
         let (size, modified) = metadata.map_or((0, None), |metadata| (metadata.bytes, metadata.modified));
         ImageFile { path, relative, label: None, size, modified }

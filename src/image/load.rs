@@ -11,7 +11,7 @@ use super::memory::Turn;
 use super::read::{Content, Failure, Patience, admit, read_file, refuse_changed, unreachable};
 use super::{Format, Outline, Picture, Policy, Reason, Rejection, check_since, decode_since};
 use crate::dataset::ImageFile;
-use crate::store::{self, ReadAhead};
+use crate::storage::{self, Prefetch};
 
 /// An image file that decodes, with the bytes it was decoded from. Its memory counts until this value is dropped, on the
 /// thread that got it: other threads wait where there is too little for all, and with the next large picture.
@@ -71,7 +71,7 @@ pub(crate) struct Files<'a> {
     /// Which of them are wanted, in this order; all where it is `None`.
     order: Option<&'a [usize]>,
     policy: Policy,
-    ahead: ReadAhead,
+    ahead: Prefetch,
     folders: Folders<'a>,
     patience: Patience,
 }
@@ -82,7 +82,7 @@ impl<'a> Files<'a> {
             Some(order) => Folders::of(order.iter().filter_map(|place| files.get(*place))),
             None => Folders::of(files.iter()),
         };
-        Self { files, order, policy, ahead: ReadAhead::default(), folders, patience: Patience::default() }
+        Self { files, order, policy, ahead: Prefetch::default(), folders, patience: Patience::default() }
     }
 
     /// The file whose turn is the `place`-th.
@@ -124,7 +124,7 @@ impl<'a> Files<'a> {
         listed: Option<&ImageFile>,
         turn: &Turn,
     ) -> Result<Content, Failure> {
-        if !store::is_url(&file.path) {
+        if !storage::is_url(&file.path) {
             let read = || read_file(&file.path, listed, &self.policy, turn);
             return self.patience.read(read, || self.folders.lost(file));
         }
@@ -144,7 +144,7 @@ impl<'a> Files<'a> {
     /// The outcome for an object that did not come. A bucket that was emptied, and credentials that are no longer good, take all
     /// objects with them: then what the store says of this one is no sign of its own.
     fn not_fetched(&self, file: &ImageFile, error: &io::Error) -> Rejection {
-        if store::is_transient(error) {
+        if storage::is_transient(error) {
             return not_fetched(error);
         }
         match self.folders.lost(file) {
@@ -189,7 +189,7 @@ fn tell(path: &Path, start: Instant, outcome: Result<Outline, &Rejection>) {
 
 /// Of a store that does not answer nobody knows what it has: that is another thing than a file that cannot be read.
 fn not_fetched(error: &io::Error) -> Rejection {
-    match store::is_transient(error) {
+    match storage::is_transient(error) {
         true => Rejection::new(Reason::Unreachable, Format::Unknown, error.to_string()),
         false => Rejection::unreadable(error),
     }
@@ -199,13 +199,13 @@ fn read(path: &Path, policy: &Policy, turn: &Turn) -> Result<Content, Rejection>
     /// Of all files that are in no data set.
     static PATIENCE: Patience = Patience::new();
 
-    if !store::is_url(path) {
+    if !storage::is_url(path) {
         let content = PATIENCE.read(|| read_file(path, None, policy, turn), || None);
         return content.map_err(rejection);
     }
     let since = Instant::now();
-    let metadata = store::head(path).map_err(|error| not_fetched(&error))?;
+    let metadata = storage::head(path).map_err(|error| not_fetched(&error))?;
     admit(metadata.bytes, policy, turn)?;
-    let bytes = store::read(path).map_err(|error| not_fetched(&error))?;
+    let bytes = storage::read(path).map_err(|error| not_fetched(&error))?;
     Ok(Content { bytes, since })
 }

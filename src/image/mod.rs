@@ -32,7 +32,7 @@ pub use sniff::Format;
 use limits::Deadline;
 use memory::Turn;
 
-use crate::silence;
+use crate::util::panics;
 
 /// A decoded picture.
 #[derive(Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn by_format<T>(
     }
     let turn = Turn::begin();
     let terms = Terms { policy, deadline: Deadline::of(&limits, start), turn: &turn };
-    let outcome = silence::catch(|| match format {
+    let outcome = panics::catch(|| match format {
         Format::Jpeg => jpeg(data, &terms),
         Format::Png => png::decode(data, &terms).map(of_picture),
         Format::Gif => gif::decode(data, &terms).map(of_picture),

@@ -12,8 +12,8 @@ use tracing::debug;
 use super::memory::Turn;
 use super::{Format, Policy, Reason, Rejection};
 use crate::dataset::ImageFile;
-use crate::machine;
-use crate::store;
+use crate::storage;
+use crate::storage::machine;
 
 /// How long to wait before each further try.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(1000)];
@@ -116,7 +116,7 @@ pub(super) fn read_file(
 ) -> Result<Content, Failure> {
     let since = Instant::now();
     let metadata = fs::metadata(path)?;
-    refuse_changed(listed, store::Metadata::of_file(&metadata))?;
+    refuse_changed(listed, storage::Metadata::of_file(&metadata))?;
     if !metadata.is_file() {
         // Reading a pipe could wait for ever.
         return Err(Rejection::new(Reason::Unreadable, Format::Unknown, "not a regular file").into());
@@ -131,7 +131,7 @@ pub(super) fn read_file(
     // A byte more tells that the file grew; how far, nobody needs to know.
     (&file).take(length.saturating_add(1)).read_to_end(&mut bytes)?;
     if listed.is_some() {
-        refuse_changed(listed, store::Metadata::of_file(&file.metadata()?))?;
+        refuse_changed(listed, storage::Metadata::of_file(&file.metadata()?))?;
     }
     drop((file, slot));
     if bytes.len() as u64 > length {
@@ -141,12 +141,12 @@ pub(super) fn read_file(
 }
 
 /// Refuses a file whose length or time of change is not as it was listed.
-pub(super) fn refuse_changed(listed: Option<&ImageFile>, now: store::Metadata) -> Result<(), Failure> {
+pub(super) fn refuse_changed(listed: Option<&ImageFile>, now: storage::Metadata) -> Result<(), Failure> {
     let Some(listed) = listed else { return Ok(()) };
     if now.bytes != listed.size {
         return Err(Failure::Changed(format!("it had {} bytes and has {}", listed.size, now.bytes)));
     }
-    match store::is_same_time(listed.modified, now.modified) {
+    match storage::is_same_time(listed.modified, now.modified) {
         true => Ok(()),
         false => Err(Failure::Changed("it was written to, or another file has its name".to_owned())),
     }

@@ -8,7 +8,7 @@ use std::{fmt, io};
 use serde::{Deserialize, Serialize};
 
 use super::Format;
-use crate::machine;
+use crate::storage::machine;
 
 /// The cause of a rejection. [`Reason::code`] is its stable name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

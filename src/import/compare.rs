@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::engine::{self, EngineError, ImageBatch, relative_l2};
 use crate::image::Picture;
 use crate::model::Weights;
-use crate::npy::Npy;
+use crate::util::npy::Npy;
 
 /// How far two float32 engines may be from each other, relative l2: each is up to 3e-6 from float64's, and another
 /// epsilon, padding or recipe is off by 1e-3 and more.

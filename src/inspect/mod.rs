@@ -16,7 +16,7 @@ use thiserror::Error;
 pub use feature::{Counted, Feature, Floats, Values};
 pub use record::{Record, Shown, record};
 
-use crate::store;
+use crate::storage;
 use crate::tfrecord::message::{Message, Steps};
 use crate::tfrecord::{Compression, ReadError, Reader, open};
 
@@ -116,7 +116,7 @@ impl Contents {
     }
 
     fn read(&mut self, path: &Path) -> Result<(), InspectError> {
-        self.bytes = store::metadata(path)?.bytes;
+        self.bytes = storage::metadata(path)?.bytes;
         let (compression, content) = open(path)?;
         self.compression.insert(compression, 1);
         for record in Reader::taking_turns(content) {

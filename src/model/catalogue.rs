@@ -113,7 +113,7 @@ fn weight_file(path: &Path, place: Place, architecture: Option<Architecture>) ->
 fn read(bytes: &[u8], path: Option<&Path>, place: Place, architecture: Option<Architecture>) -> WeightFile {
     let mut file = WeightFile {
         bytes: Some(bytes.len() as u64),
-        sha256: Some(crate::hex(&Sha256::digest(bytes))),
+        sha256: Some(crate::text::hex(&Sha256::digest(bytes))),
         ..WeightFile::new(path, place, architecture)
     };
     match Weights::from_bytes(bytes, "") {

@@ -16,8 +16,8 @@ use tracing::info;
 
 use super::metadata::NO_CHECKSUM;
 use super::{Classifier, Convolution, Metadata, Network, classifier};
-use crate::paths::folder_of;
-use crate::whole_file::WholeFile;
+use crate::storage::atomic_file::AtomicFile;
+use crate::storage::dirs::folder_of;
 
 /// safetensors keeps its metadata in a hash map: more than one key would give other bytes on every run.
 const METADATA_KEY: &str = "petrec";
@@ -174,7 +174,7 @@ impl Weights {
     pub fn save(&self, path: &Path) -> Result<usize, WeightsError> {
         let bytes = self.to_bytes()?;
         let written =
-            fs::create_dir_all(folder_of(path)).and_then(|()| WholeFile::write(path, |file| file.write_all(&bytes)));
+            fs::create_dir_all(folder_of(path)).and_then(|()| AtomicFile::write(path, |file| file.write_all(&bytes)));
         written.map_err(|reason| WeightsError::Io { path: path.into(), reason })?;
         Ok(bytes.len())
     }
@@ -234,7 +234,7 @@ fn checksum(bytes: &[u8], stored: &str) -> String {
         }
         None => hasher.update(bytes),
     }
-    crate::hex(&hasher.finalize())
+    crate::text::hex(&hasher.finalize())
 }
 
 fn check(network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::table::TableError;
+use crate::features::TableError;
 
 /// Why a probe came to nothing.
 #[derive(Debug, Error)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 pub use error::ProbeError;
 
-use crate::dataset::one_line;
-use crate::parallel;
-use crate::table::Table;
+use crate::features::Table;
+use crate::text::one_line;
+use crate::util::parallel;
 use ridge::{Classifier, Moments, Rows};
 
 /// Name of the split that is trained on, where there is one of that name.

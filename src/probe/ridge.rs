@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use crate::parallel;
-use crate::table::Table;
+use crate::features::Table;
+use crate::util::parallel;
 
 /// How strongly large weights are held down: this share of the channels' number, where 1 is the weight of the data itself.
 ///

@@ -12,7 +12,7 @@ use super::framing;
 use super::inflate::Inflate;
 use super::scan::{Scanner, Stretch};
 use super::stream::StreamScanner;
-use crate::store::{self, ReadSeek};
+use crate::storage::{self, ReadSeek};
 
 /// Few large reads.
 const BUFFER: usize = 1 << 20;
@@ -184,7 +184,7 @@ pub(crate) fn open_briefly(path: &Path) -> io::Result<Box<dyn Read>> {
 
 /// Opens a file, and tells from its first bytes how it is compressed.
 fn sniff(path: &Path, buffer: usize) -> io::Result<(Compression, BufReader<Box<dyn ReadSeek>>)> {
-    let mut file = BufReader::with_capacity(buffer, store::open(path)?);
+    let mut file = BufReader::with_capacity(buffer, storage::open(path)?);
     Ok((Compression::of(file.fill_buf()?), file))
 }
 

@@ -9,8 +9,8 @@ pub use quarantine::{Quarantine, QuarantineError};
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::image::{Files, Policy, Rejection};
-use crate::parallel;
-use crate::report::{Finding, Report};
+use crate::results::{Finding, Report};
+use crate::util::parallel;
 
 /// Decides on every image of `dataset` as decoding it would, on `threads` threads, and reports in the data set's order.
 ///

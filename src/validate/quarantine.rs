@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use tempfile::{PathPersistError, TempPath};
 use thiserror::Error;
 
-use crate::crash_point::crash_point;
-use crate::dataset::{ImageFile, display_path};
-use crate::paths::{self, folder_of};
-use crate::store;
-use crate::whole_file::{is_temporary_of, sync_folder, temporary_in};
+use crate::dataset::ImageFile;
+use crate::storage;
+use crate::storage::atomic_file::{is_temporary_of, sync_folder, temporary_in};
+use crate::storage::dirs::{self, folder_of};
+use crate::text::display_path;
+use crate::util::failpoint::failpoint;
 
 /// Whose the temporary files of a quarantine are.
 const OWNER: &str = "quarantine";
@@ -68,7 +69,7 @@ impl Quarantine {
     /// # Errors
     /// `dir` is empty or no folder, is one of the roots, or lies inside one or in the folder of a single file.
     pub fn new(dir: &Path, roots: &[PathBuf]) -> Result<Self, QuarantineError> {
-        if let Some(remote) = roots.iter().map(PathBuf::as_path).chain([dir]).find(|path| store::is_url(path)) {
+        if let Some(remote) = roots.iter().map(PathBuf::as_path).chain([dir]).find(|path| storage::is_url(path)) {
             return Err(QuarantineError::Remote(remote.into()));
         }
         if dir.as_os_str().is_empty() {
@@ -78,7 +79,7 @@ impl Quarantine {
             return Err(QuarantineError::NotAFolder(dir.into()));
         }
         let mut folders = roots.iter().map(|root| if root.is_dir() { root } else { folder_of(root) });
-        match folders.find(|folder| paths::contains(folder, dir)) {
+        match folders.find(|folder| dirs::contains(folder, dir)) {
             Some(root) => Err(QuarantineError::Inside { dir: dir.into(), root: root.into() }),
             None => Ok(Self { dir: dir.into() }),
         }
@@ -102,7 +103,7 @@ impl Quarantine {
     fn move_in(&self, from: &Path, target: &Path) -> io::Result<PathBuf> {
         make_folder(folder_of(target))?;
         let renamed = first_free(target, |candidate| {
-            crash_point();
+            failpoint();
             rename_new(from, candidate)
         });
         match renamed {
@@ -169,7 +170,7 @@ fn copy_in(from: &Path, target: &Path) -> io::Result<PathBuf> {
     sweep(folder);
     let mut original = File::open(from)?;
     let metadata = original.metadata()?;
-    crash_point();
+    failpoint();
     let mut copy = temporary_in(folder, OWNER)?;
     // Whoever sweeps here meanwhile finds it locked, where the file system has locks.
     let _ = copy.as_file().try_lock();
@@ -179,15 +180,15 @@ fn copy_in(from: &Path, target: &Path) -> io::Result<PathBuf> {
     }
     copy.as_file().set_permissions(metadata.permissions())?;
     let _ = metadata.modified().and_then(|time| copy.as_file().set_modified(time)); // not every file system takes it
-    crash_point();
+    failpoint();
     copy.as_file().sync_all()?;
     let named = first_free(target, |candidate| {
-        crash_point();
+        failpoint();
         rename_new(copy.path(), candidate)
     })?;
     drop(copy); // its old name is gone
     sync_folder(folder)?;
-    crash_point();
+    failpoint();
     remove(from, &metadata)?;
     sync_folder(folder_of(from))?;
     Ok(named)

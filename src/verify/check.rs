@@ -7,9 +7,9 @@ use super::files::{RecordFile, Standing};
 use super::index::IndexCheck;
 use super::problem::{Fault, Problem};
 use crate::convert::{Manifest, WrittenFile};
-use crate::hashing::hash_file;
-use crate::machine;
-use crate::store;
+use crate::storage;
+use crate::storage::hash::hash_file;
+use crate::storage::machine;
 use crate::tfrecord::message::{ListKind, Message, MessageError};
 use crate::tfrecord::{Extra, ReadError, Rest, Stretch, stretches};
 
@@ -68,7 +68,7 @@ pub fn check_framing(file: &RecordFile) -> Checked {
 
 /// Waits until the file may be opened.
 fn slot_for(file: &RecordFile) -> Option<machine::Slot<'static>> {
-    (!store::is_url(&file.path)).then(machine::slot_for_file)
+    (!storage::is_url(&file.path)).then(machine::slot_for_file)
 }
 
 impl Checked {

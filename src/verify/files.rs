@@ -11,10 +11,9 @@ use super::names::{holds_records, is_record_name};
 use crate::convert::{
     JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PAGE_NAME, PLAN_NAME, REPORT_NAME, WrittenFile,
 };
-use crate::dataset::display_path;
-use crate::machine;
-use crate::number::counted;
-use crate::store;
+use crate::storage;
+use crate::storage::machine;
+use crate::text::{counted, display_path};
 
 /// Why there is nothing to verify.
 #[derive(Debug, Error)]
@@ -129,7 +128,7 @@ pub fn record_files(paths: &[PathBuf]) -> Result<Listing, FilesError> {
     let mut listing = Listing::default();
     for path in paths {
         let unreadable = |reason| FilesError::Unreadable { path: path.clone(), reason };
-        if store::metadata(path).map_err(unreadable)?.is_folder {
+        if storage::metadata(path).map_err(unreadable)?.is_folder {
             in_folder(path, &mut listing)?;
         } else {
             let relative = path.file_name().unwrap_or(path.as_os_str()).into();
@@ -143,7 +142,7 @@ fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
     let unreadable = |reason| FilesError::Unreadable { path: folder.into(), reason };
     let path = folder.join(MANIFEST_NAME);
     let mut files = Vec::new();
-    let (manifest, mut expected) = match store::is_there(&path)
+    let (manifest, mut expected) = match storage::is_there(&path)
         .map_err(unreadable)?
         .then(|| read_manifest(folder))
         .transpose()?
@@ -179,7 +178,7 @@ fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
     }
     for (name, content) in manifest.iter().flat_map(|manifest| manifest.companions()) {
         let path = folder.join(&name);
-        let is_same = match store::read(&path) {
+        let is_same = match storage::read(&path) {
             Err(error) if machine::is_of_file(&error) => false,
             read => read.map_err(|reason| FilesError::Unreadable { path: path.clone(), reason })? == content,
         };
@@ -201,12 +200,12 @@ fn in_folder(folder: &Path, listing: &mut Listing) -> Result<(), FilesError> {
 
 /// Whether a conversion into `folder` is under way, or was.
 fn has_journal(folder: &Path) -> io::Result<bool> {
-    if !store::is_url(folder) {
+    if !storage::is_url(folder) {
         return Ok([JOURNAL_NAME, PLAN_NAME].iter().any(|name| folder.join(name).exists()));
     }
     // A worker's journal there can outlast the others.
-    let is_ours = |item: &store::Item| item.name.starts_with(JOURNAL_NAME) || item.name == PLAN_NAME;
-    Ok(store::list_from(folder, ".petrec-")?.iter().any(is_ours))
+    let is_ours = |item: &storage::Item| item.name.starts_with(JOURNAL_NAME) || item.name == PLAN_NAME;
+    Ok(storage::list_from(folder, ".petrec-")?.iter().any(is_ours))
 }
 
 /// A manifest, and the files that it names, by their paths below its folder.
@@ -258,7 +257,7 @@ struct Below {
 /// The record files below `folder` by their names or their content, and all others.
 fn below_with_others(folder: &Path) -> Result<Below, FilesError> {
     let (files, mut others) = all_below(folder)?;
-    let is_here = !store::is_url(folder);
+    let is_here = !storage::is_url(folder);
     let mut records = Vec::new();
     for relative in files {
         let path = folder.join(&relative);
@@ -276,9 +275,9 @@ fn below_with_others(folder: &Path) -> Result<Below, FilesError> {
 /// All files below `folder`, hidden ones left out, and what is neither a file nor a folder: links to folders, which are not
 /// followed, among it.
 fn all_below(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FilesError> {
-    if store::is_url(folder) {
+    if storage::is_url(folder) {
         let mut found =
-            store::below(folder).map_err(|reason| FilesError::Unreadable { path: folder.into(), reason })?;
+            storage::below(folder).map_err(|reason| FilesError::Unreadable { path: folder.into(), reason })?;
         let is_hidden = |path: &Path| path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
         found.retain(|path| !is_hidden(path));
         found.sort();

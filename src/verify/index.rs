@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use crate::machine;
-use crate::store::{self, ReadSeek};
+use crate::storage::machine;
+use crate::storage::{self, ReadSeek};
 use crate::tfrecord::framing::FRAMING_LEN;
 
 /// An index file that is being held against records.
@@ -29,7 +29,7 @@ impl IndexCheck {
     /// # Errors
     /// The machine fails to open it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let rest = match store::open(path) {
+        let rest = match storage::open(path) {
             Ok(file) => Rest::Open(BufReader::new(file)),
             Err(error) if machine::is_of_file(&error) => Rest::Other,
             Err(error) => return Err(error),

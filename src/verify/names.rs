@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::machine;
-use crate::store;
+use crate::storage;
+use crate::storage::machine;
 use crate::tfrecord::{begins_with_record, is_compressed_ending};
 
 /// How the names of record files end: TensorFlow's own, Kaggle's, and that of TensorFlow's object detection.
@@ -43,7 +43,7 @@ fn without_shard(name: &str) -> (&str, bool) {
 /// The machine fails to read it.
 pub(super) fn holds_records(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
-    match store::open(path).and_then(|file| file.take(START).read_to_end(&mut start)) {
+    match storage::open(path).and_then(|file| file.take(START).read_to_end(&mut start)) {
         Err(error) if machine::is_of_file(&error) => Ok(false),
         read => read.map(|_| begins_with_record(&start)),
     }

@@ -4,9 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::dataset::one_line;
-use crate::machine;
-use crate::number::{counted, thousands};
+use crate::storage::machine;
+use crate::text::{counted, one_line, thousands};
 use crate::tfrecord::{ReadError, Rest};
 
 /// One thing that is wrong with a file; its text says where in the file.

@@ -6,10 +6,10 @@ use std::{fs, io};
 use thiserror::Error;
 
 use super::files::RecordFile;
-use crate::dataset::display_path;
-use crate::store;
+use crate::storage;
+use crate::storage::atomic_file::AtomicFile;
+use crate::text::display_path;
 use crate::tfrecord::{Stretch, Writer, stretches};
-use crate::whole_file::WholeFile;
 
 /// Why nothing was salvaged.
 #[derive(Debug, Error)]
@@ -70,7 +70,7 @@ pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageErro
     }
     let Some(writer) = writer else { return Err(SalvageError::Nothing(file.path.clone())) };
     let records = writer.records();
-    let publish = |writer: Writer<WholeFile>| writer.finish()?.sync()?.publish_if_new();
+    let publish = |writer: Writer<AtomicFile>| writer.finish()?.sync()?.publish_if_new();
     match publish(writer).map_err(write)? {
         true => Ok(Salvaged { path, records }),
         false => Err(SalvageError::Exists(path)),
@@ -79,14 +79,14 @@ pub fn salvage(file: &RecordFile, folder: &Path) -> Result<Salvaged, SalvageErro
 
 /// Whether there is anything of that name, a link that leads nowhere included.
 fn is_taken(path: &Path) -> io::Result<bool> {
-    Ok(store::is_there(path)? || (!store::is_url(path) && path.is_symlink()))
+    Ok(storage::is_there(path)? || (!storage::is_url(path) && path.is_symlink()))
 }
 
-fn begin(path: &Path) -> io::Result<Writer<WholeFile>> {
-    if let Some(folder) = path.parent().filter(|folder| !store::is_url(folder)) {
+fn begin(path: &Path) -> io::Result<Writer<AtomicFile>> {
+    if let Some(folder) = path.parent().filter(|folder| !storage::is_url(folder)) {
         fs::create_dir_all(folder)?;
     }
-    Ok(Writer::new(WholeFile::begin(path)?))
+    Ok(Writer::new(AtomicFile::begin(path)?))
 }
 
 #[cfg(test)]

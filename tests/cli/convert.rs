@@ -96,7 +96,7 @@ fn the_manifest_tells_what_lies_there() {
         let path = out.path().join(file["path"].as_str().expect("a path"));
         let bytes = fs::read(&path).expect("the record file");
         assert_eq!(file["bytes"], bytes.len());
-        assert_eq!(file["sha256"], petrec::hex(&Sha256::digest(&bytes)));
+        assert_eq!(file["sha256"], petrec::text::hex(&Sha256::digest(&bytes)));
         assert_eq!(file["records"], records(&path).len());
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::places::repository;
 use super::{data_set, names, petrec, temporary};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 const CAT: &str = "examples/photos/Cat/chelsea.jpg";
 

@@ -289,8 +289,8 @@ fn no_value_of_an_altered_manifest_makes_a_command_panic() {
     assert!(places.len() > 40, "{places:?}");
     // What a classifier sees of a table but for the features; one that it has seen before need not be trained again.
     let mut seen = std::collections::HashSet::new();
-    let mut is_new = |table: &petrec::table::Table| {
-        let petrec::table::Table { classes, channels, labels, splits, .. } = table;
+    let mut is_new = |table: &petrec::features::Table| {
+        let petrec::features::Table { classes, channels, labels, splits, .. } = table;
         seen.insert((classes.len(), *channels, labels.clone(), splits.clone()))
     };
 
@@ -306,8 +306,8 @@ fn no_value_of_an_altered_manifest_makes_a_command_panic() {
                 let told = petrec::verify::check(file).problems.iter().map(ToString::to_string).collect::<String>();
                 assert!(!told.contains(['\u{1b}', '\n']), "{place}: {value}: {told}");
             }
-            for sample in [petrec::table::Sample::All, petrec::table::Sample::Brief(3)] {
-                let table = petrec::table::Table::read(out.path(), sample, 1, &mut |_| {});
+            for sample in [petrec::features::Sample::All, petrec::features::Sample::Brief(3)] {
+                let table = petrec::features::Table::read(out.path(), sample, 1, &mut |_| {});
                 let told = match table {
                     Ok(table) if is_new(&table) => {
                         petrec::probe::Probe::run(&table, 2, 1).err().map(|error| error.to_string()).unwrap_or_default()

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use petrec::table::{Sample, Table};
+use petrec::features::{Sample, Table};
 use serde_json::Value;
 
 use super::{convert_photos, data_set, names, petrec, repository, temporary};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use petrec::model::{Tensor, Weights};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 /// How far another photo must move a reference, and a missing stem our features: relative l2. Trained and calibrated
 /// networks move by 0.5 to 2, and the tolerance of the comparison is 2e-5.

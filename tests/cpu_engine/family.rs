@@ -4,7 +4,7 @@ use petrec::engine::cpu::CpuExtractor;
 use petrec::engine::{FeatureBatch, FeatureExtractor as _, ImageBatch};
 use petrec::image::{Accept, load};
 use petrec::model::{Architecture, Weights, seeded};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 use super::check;
 use super::places::repository;

@@ -15,7 +15,7 @@ use petrec::engine::cpu::{CpuExtractor, Isa};
 use petrec::engine::{EngineError, FeatureExtractor, ImageBatch};
 use petrec::image::{Accept, load};
 use petrec::model::{Metadata, Padding, Tensor, Weights, seeded_b0};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 use places::{photos, repository};
 
 const SIDE: usize = 224;

@@ -10,7 +10,8 @@ mod roots;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use petrec::dataset::{Dataset, DatasetError, Note, Options, Recursion, discover, discover_files, display_path};
+use petrec::dataset::{Dataset, DatasetError, Note, Options, Recursion, discover, discover_files};
+use petrec::text::display_path;
 use tempfile::TempDir;
 
 /// A temporary folder with these files, each holding its own name; a path that ends in `/` is an empty folder.

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use petrec::engine::{self, Backend, FeatureExtractor, ImageBatch};
 use petrec::image::{Accept, load};
 use petrec::model::{Preprocess, Weights, seeded_b0};
-use petrec::npy::Npy;
-use petrec::parallel::{self, available_threads};
+use petrec::util::npy::Npy;
+use petrec::util::parallel::{self, available_threads};
 use places::{photos, repository};
 use sha2::{Digest, Sha256};
 use shared::shared;
@@ -168,7 +168,7 @@ fn every_stage_up_to_the_input_is_tensorflows_bit_for_bit() {
     let expected: serde_json::Value = serde_json::from_slice(&expected).expect("JSON");
     let hash_of = |values: &[f32]| {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        petrec::hex(&Sha256::digest(bytes))
+        petrec::text::hex(&Sha256::digest(bytes))
     };
 
     for name in photos() {
@@ -177,7 +177,7 @@ fn every_stage_up_to_the_input_is_tensorflows_bit_for_bit() {
         let picture = &loaded.picture;
         let resized = petrec::image::Recipe::TfBilinear.resize(picture, 224);
 
-        assert_eq!(petrec::hex(&Sha256::digest(&picture.rgb)), expected["px_sha256"], "{name}");
+        assert_eq!(petrec::text::hex(&Sha256::digest(&picture.rgb)), expected["px_sha256"], "{name}");
         assert_eq!(hash_of(&resized), expected["resized_f32_sha256"], "{name}");
         let keras = Preprocess::keras().input(picture, 224);
         assert_eq!(hash_of(&keras), expected["b0_input_f32_sha256"], "{name}");

@@ -28,7 +28,7 @@ impl Download {
     }
 
     fn from(&self, server: &Server) -> Result<PathBuf, FetchError> {
-        let md5 = petrec::hex(&Md5::digest(&self.file)).parse().expect("an MD5");
+        let md5 = petrec::text::hex(&Md5::digest(&self.file)).parse().expect("an MD5");
         let source = Source { architecture: Architecture::EfficientNetB0, url: server.url(), md5 };
         let mut last = 0;
         let path = download(&source, self.folder.path(), Duration::from_millis(400), &mut |done, total| {
@@ -140,7 +140,7 @@ fn a_file_with_another_hash_is_refused_and_kept() {
     let error = download.from(&server).expect_err("another file");
 
     assert!(matches!(error, FetchError::Other { .. }), "{error}");
-    assert!(error.to_string().contains(&petrec::hex(&Md5::digest(&served))), "{error}");
+    assert!(error.to_string().contains(&petrec::text::hex(&Md5::digest(&served))), "{error}");
     assert!(download.part() == served);
     assert!(!download.path("efficientnetb0_notop.h5").exists());
 }

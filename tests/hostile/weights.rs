@@ -20,7 +20,7 @@ pub(crate) fn holds(data: &[u8]) {
 fn with_checksum(data: &[u8]) -> Vec<u8> {
     let mut file = data.to_vec();
     if let Some(at) = data.windows(BLANK.len()).position(|window| window == BLANK) {
-        let sum = petrec::hex(&Sha256::digest(data));
+        let sum = petrec::text::hex(&Sha256::digest(data));
         file[at..at + BLANK.len()].copy_from_slice(sum.as_bytes());
     }
     file

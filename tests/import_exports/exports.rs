@@ -9,7 +9,7 @@ use petrec::image::Picture;
 use petrec::import::Options;
 use petrec::import::compare::TOLERANCE;
 use petrec::model::{Weights, seeded_b0};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 use super::{assert_agrees, import, pictures};
 

@@ -22,7 +22,7 @@ use petrec::import::onnx::import_onnx;
 use petrec::import::state_dict::{Format, import_state_dict};
 use petrec::import::{ImportError, Options};
 use petrec::model::{Padding, Preprocess, Weights};
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 /// Reads a model by the ending of its name.
 fn import(path: &Path, options: &Options) -> Result<Weights, ImportError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 use zip::ZipArchive;
 
 use super::shared::shared;

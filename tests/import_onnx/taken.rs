@@ -235,5 +235,5 @@ fn external_data_is_read_and_hashed_with_the_model() {
 
     assert_same(&imported, &seeded);
     let both = [fs::read(&path).expect("readable"), data].concat();
-    assert_eq!(imported.metadata().source.sha256, petrec::hex(&Sha256::digest(both)));
+    assert_eq!(imported.metadata().source.sha256, petrec::text::hex(&Sha256::digest(both)));
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use petrec::image::{Accept, Picture, load};
 use petrec::import::compare::{TOLERANCE, distances};
 use petrec::model::Weights;
-use petrec::npy::Npy;
+use petrec::util::npy::Npy;
 
 use crate::check;
 

@@ -15,7 +15,7 @@ use super::place::place;
 use super::progress::Shown;
 use crate::engine::{Backend, DeviceChoice, Precision, Selection};
 use crate::image::Accept;
-use crate::parallel::available_threads;
+use crate::util::parallel::available_threads;
 
 pub(super) use convert::{Convert, Network, Plan, Recipe};
 

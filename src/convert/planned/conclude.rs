@@ -22,10 +22,10 @@ use crate::convert::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
 use crate::convert::output::{Output, has_manifest};
 use crate::convert::output_dir::OutputDir;
 use crate::convert::{ConvertError, OutputError, REPORT_NAME};
-use crate::paths::StoredPath;
-use crate::report::{FileReport, Report};
-use crate::store;
-use crate::whole_file::{is_temporary, sync_folder};
+use crate::results::{FileReport, Report};
+use crate::storage;
+use crate::storage::atomic_file::{is_temporary, sync_folder};
+use crate::storage::dirs::StoredPath;
 
 /// What was told of no image yet.
 const NOTHING: FindingId = FindingId::MAX;
@@ -71,7 +71,7 @@ pub(super) fn concluded_before(
     }
     let report = out.join(REPORT_NAME);
     let is_whole = are_whole(&manifest.files, out, threads, watch)?
-        && store::is_there(&report).map_err(OutputError::unreachable(&report))?;
+        && storage::is_there(&report).map_err(OutputError::unreachable(&report))?;
     if is_whole {
         return Ok(Some(manifest));
     }

@@ -14,8 +14,8 @@ use crate::convert::changed::changed_since_record;
 use crate::convert::earlier::{Watching, on_all_threads};
 use crate::convert::journal::Entry;
 use crate::convert::manifest::WrittenFile;
-use crate::paths::path_of;
-use crate::report::Finding;
+use crate::results::Finding;
+use crate::storage::dirs::path_of;
 
 /// A finding, as its place among those that differ.
 pub(super) type FindingId = u32;

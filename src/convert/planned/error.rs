@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::display_path;
+use crate::text::display_path;
 
 /// Why a plan cannot be made or followed.
 #[derive(Debug, Error)]

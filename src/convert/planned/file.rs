@@ -24,11 +24,12 @@ use crate::convert::output_dir::OutputDir;
 use crate::convert::plan::Plan;
 use crate::convert::worker::portable;
 use crate::convert::{ConvertError, Share};
-use crate::dataset::{Dataset, ImageFile, one_line};
+use crate::dataset::{Dataset, ImageFile};
 use crate::engine::Selection;
-use crate::locks::LockMode;
 use crate::model::Architecture;
-use crate::store;
+use crate::storage;
+use crate::storage::lock::LockMode;
+use crate::text::one_line;
 use crate::tfrecord::Writer;
 use crate::tfrecord::framing::FRAMING_LEN;
 
@@ -96,7 +97,7 @@ impl PlanFile {
     /// # Errors
     /// It is locked, damaged, cut off, another version's, or cannot be read.
     pub fn open(out: &Path, share: Option<Share>) -> Result<Option<Self>, ConvertError> {
-        if !store::is_url(out) && Content::of(out)? != Content::Plan {
+        if !storage::is_url(out) && Content::of(out)? != Content::Plan {
             return Ok(None); // no folder is made to say so
         }
         let mode = if share.is_some() { LockMode::Shared } else { LockMode::Alone };
@@ -128,7 +129,7 @@ impl PlanFile {
             Some(folders)
         };
         // A store has no folders.
-        if store::is_url(out) { BTreeSet::new() } else { plan().unwrap_or_default() }
+        if storage::is_url(out) { BTreeSet::new() } else { plan().unwrap_or_default() }
     }
 
     /// Whoever needs all of it had better know at once that it is sound.
@@ -149,7 +150,7 @@ impl PlanFile {
         let tail = Tail::of(tail, tail_at).map_err(|is_foreign| if is_foreign { foreign() } else { damaged() })?;
 
         let header = source.record(0, tail.header_len.checked_add(FRAMING_LEN).ok_or_else(damaged)?)?;
-        let digest = crate::hex(&Sha256::digest(&header));
+        let digest = crate::text::hex(&Sha256::digest(&header));
         let header: Header = serde_json::from_slice(&header).map_err(|_| foreign())?;
         if header.manifest.petrec != env!("CARGO_PKG_VERSION") {
             return Err(foreign());
@@ -258,7 +259,9 @@ impl PlanFile {
             for image in self.images_in(part)? {
                 let what = match now.remove(&image.path) {
                     None => "was removed",
-                    Some(found) if found.size != image.size || !store::is_same_time(found.modified, image.modified) => {
+                    Some(found)
+                        if found.size != image.size || !storage::is_same_time(found.modified, image.modified) =>
+                    {
                         "was changed"
                     }
                     Some(_) => continue,
@@ -275,7 +278,7 @@ impl PlanFile {
     /// Refuses to go on where the data set's folder is gone.
     pub(super) fn refuse_lost_dataset(&self) -> Result<(), PlanFileError> {
         let folder = self.header.folder().ok_or_else(|| self.damaged())?;
-        match store::metadata(&folder.join("")) {
+        match storage::metadata(&folder.join("")) {
             Ok(found) if found.is_folder => Ok(()),
             Err(reason) if reason.kind() != io::ErrorKind::NotFound => Err(PlanFileError::unreadable(&folder)(reason)),
             _ => Err(PlanFileError::NoDataset(folder)),

@@ -11,12 +11,13 @@ use crate::convert::fingerprint::pool_name;
 use crate::convert::manifest::Manifest;
 use crate::convert::plan::{Layout, Order};
 use crate::convert::{ConvertError, Options};
-use crate::dataset::{Dataset, one_line};
+use crate::dataset::Dataset;
 use crate::engine::{Pool, Precision, Selection};
 use crate::image::Policy;
 use crate::model::Weights;
-use crate::paths::{StoredPath, bytes_of, path_of};
-use crate::store;
+use crate::storage;
+use crate::storage::dirs::{StoredPath, bytes_of, path_of};
+use crate::text::one_line;
 use crate::tfrecord::Compression;
 
 /// What workers are to use that the bytes do not, or hardly, depend on.
@@ -52,7 +53,7 @@ fn hash_of_times(dataset: &Dataset) -> String {
     for image in &dataset.images {
         hash.update(image.modified.unwrap_or_default().to_le_bytes());
     }
-    crate::hex(&hash.finalize())
+    crate::text::hex(&hash.finalize())
 }
 
 /// A path.
@@ -66,7 +67,7 @@ enum Place {
 impl Place {
     /// That of `path`, whatever the current folder is.
     fn absolute(path: &Path) -> Result<Self, PlanFileError> {
-        let is_absolute = store::is_url(path);
+        let is_absolute = storage::is_url(path);
         let absolute = if is_absolute { Ok(path.to_owned()) } else { path::absolute(path) };
         let absolute = absolute.map_err(PlanFileError::unreadable(path))?;
         match absolute.to_str() {

@@ -4,7 +4,7 @@ use super::error::PlanFileError;
 use super::file::PlanFile;
 use crate::convert::plan::{Plan, PlannedFile, ToldBy};
 use crate::dataset::{Dataset, ImageFile};
-use crate::paths::path_of;
+use crate::storage::dirs::path_of;
 
 /// So many images, or those of one record file where that has more: some minutes of work, some 15 MB.
 const IMAGES: usize = 1 << 16;

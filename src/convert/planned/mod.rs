@@ -42,11 +42,11 @@ use super::preview::{PlannedClass, PlannedSplit};
 use super::worker::portable;
 use super::{ConvertError, Draft, Options, Start};
 use crate::dataset::Dataset;
-use crate::locks::LockMode;
 use crate::model::{Architecture, Weights};
-use crate::paths::path_of;
-use crate::store;
-use crate::whole_file::{SyncedFile, WholeFile};
+use crate::storage;
+use crate::storage::atomic_file::{AtomicFile, SyncedFile};
+use crate::storage::dirs::path_of;
+use crate::storage::lock::LockMode;
 use header::Header;
 
 /// What was planned.
@@ -107,7 +107,7 @@ pub fn plan(
     let path = out.join(PLAN_NAME);
     let plan = (out_held != Content::Manifest).then(|| path.to_string_lossy().into_owned());
     let plan_bytes =
-        plan.is_some().then(|| store::metadata(&path).map_err(OutputError::unreachable(&path))).transpose()?;
+        plan.is_some().then(|| storage::metadata(&path).map_err(OutputError::unreachable(&path))).transpose()?;
     let class = |(label, name): (usize, &String)| PlannedClass { name: name.clone(), label, images: 0 };
     let mut classes: Vec<_> = dataset.classes.iter().enumerate().map(class).collect();
     dataset.images.iter().filter_map(|image| image.label).for_each(|label| classes[label].images += 1);
@@ -170,7 +170,7 @@ fn put(
                     let dir = Arc::new(OutputDir::open(out, LockMode::Alone)?);
                     refuse_foreign_plan(out)?;
                     if Content::of(out)? == Content::Plan {
-                        if store::is_url(out) {
+                        if storage::is_url(out) {
                             remove_if_there(&out.join(PLAN_NAME))?; // there a new one replaces none
                         }
                         write(&dir, header, draft, dataset)?;
@@ -221,10 +221,10 @@ fn refuse(out: &Path, what: &'static str, difference: Option<String>) -> Result<
 fn write(dir: &Arc<OutputDir>, header: &Header, draft: &Draft<'_>, dataset: &Dataset) -> Result<Content, ConvertError> {
     let out = dir.root();
     let path = out.join(PLAN_NAME);
-    let publish = if store::is_url(out) { SyncedFile::publish_new } else { SyncedFile::publish };
-    let synced = WholeFile::begin(&path).and_then(|file| file::write(file, header, &draft.plan, dataset)?.sync());
+    let publish = if storage::is_url(out) { SyncedFile::publish_new } else { SyncedFile::publish };
+    let synced = AtomicFile::begin(&path).and_then(|file| file::write(file, header, &draft.plan, dataset)?.sync());
     synced.and_then(publish).map_err(OutputError::write(&path))?;
-    if store::is_url(out)
+    if storage::is_url(out)
         && let Some(mut plan) = PlanFile::open_and_check(Arc::clone(dir))?
     {
         let named = plan.difference(dataset)?;

@@ -24,9 +24,9 @@ use crate::convert::summary::{Summary, Totals};
 use crate::convert::worker::Worker;
 use crate::convert::{ConvertError, Options, OutputError, REPORT_NAME, Watch, convert_images};
 use crate::engine::FeatureExtractor;
-use crate::locks::LockMode;
 use crate::model::Weights;
-use crate::whole_file::is_temporary_of;
+use crate::storage::atomic_file::is_temporary_of;
+use crate::storage::lock::LockMode;
 
 /// How a run that follows a plan does so; the bytes do not depend on it.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::error::PlanFileError;
 use super::file::PLAN_NAME;
 use crate::convert::{ConvertError, OutputError};
-use crate::locks::is_plain;
-use crate::store;
+use crate::storage;
+use crate::storage::lock::is_plain;
 use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};
 
 /// The bytes of a plan.
@@ -43,8 +43,8 @@ impl Source {
     /// The plan in `out`, for one who wants to read parts of it; `None` where there is none.
     pub(super) fn of(out: &Path) -> Result<Option<Self>, ConvertError> {
         let path = out.join(PLAN_NAME);
-        if store::is_url(out) {
-            return match store::head(&path) {
+        if storage::is_url(out) {
+            return match storage::head(&path) {
                 Ok(object) => Ok(Some(Self { path, bytes: Bytes::There(Window::default()), length: object.bytes })),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(PlanFileError::unreadable(&path)(error).into()),
@@ -67,7 +67,7 @@ impl Source {
         let (path, folder) = (self.path, env::temp_dir());
         let unreadable = PlanFileError::unreadable(&path);
         let mut file = tempfile::tempfile().map_err(OutputError::write(&folder))?;
-        let mut object = store::open(&path).map_err(&unreadable)?;
+        let mut object = storage::open(&path).map_err(&unreadable)?;
         let (mut length, mut piece) = (0, vec![0; AHEAD]);
         loop {
             let read = object.read(&mut piece).map_err(&unreadable)?;
@@ -110,7 +110,7 @@ impl Source {
     fn read(&mut self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         match &mut self.bytes {
             Bytes::There(window) => {
-                window.read(at, length, self.length, |at, length| store::read_piece(&self.path, at, length))
+                window.read(at, length, self.length, |at, length| storage::read_piece(&self.path, at, length))
             }
             Bytes::Here(file) => {
                 let mut bytes = Vec::new();
@@ -135,7 +135,7 @@ fn open_for_reading(path: &Path) -> Result<Option<File>, PlanFileError> {
 /// removed. A few bytes that are damaged are no sign of another file.
 pub(in crate::convert) fn refuse_foreign_plan(out: &Path) -> Result<(), OutputError> {
     let path = out.join(PLAN_NAME);
-    if store::is_url(out) || !is_plain(&path).map_err(OutputError::read(&path))? {
+    if storage::is_url(out) || !is_plain(&path).map_err(OutputError::read(&path))? {
         return Ok(());
     }
     let mut beginning = Vec::new();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use crate::silence;
+use crate::util::panics;
 
 /// How long a picture waits for others to fill its batch. Workers that are still decoding bring the next one sooner; they
 /// come this late only where they are slower than the device, which then has time for a batch that is not full.
@@ -139,7 +139,7 @@ impl Client {
         let (opened, is_open) = mpsc::channel();
         let its = Arc::clone(&shared);
         let thread = thread::Builder::new().name("gpu".into()).spawn(move || {
-            let network = silence::catch(open).and_then(|network| network);
+            let network = panics::catch(open).and_then(|network| network);
             let (result, network) = match network {
                 Ok(network) => (Ok(()), Some(network)),
                 Err(problem) => (Err(problem), None),
@@ -216,13 +216,13 @@ fn run<R: Runner>(shared: &Shared, sizes: Sizes, mut network: R) {
             requests.iter_mut().for_each(|request| pictures.append(&mut request.picture));
             // Another size would be another set of kernels to compile.
             pictures.resize(sizes.batch * sizes.picture, 0.0);
-            match silence::catch(|| network.start(pictures)).and_then(|running| running) {
+            match panics::catch(|| network.start(pictures)).and_then(|running| running) {
                 Ok(running) => Some((requests, running)),
                 Err(problem) => return shared.fail(both(requests, under_way.take()), &problem),
             }
         };
         if let Some((requests, running)) = under_way.take() {
-            match silence::catch(|| network.finish(running)).and_then(|features| features) {
+            match panics::catch(|| network.finish(running)).and_then(|features| features) {
                 Ok(features) => shared.reply(requests, &features, sizes.feature),
                 Err(problem) => return shared.fail(both(requests, next), &problem),
             }

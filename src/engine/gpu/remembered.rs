@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 
 use super::{GpuExtractor, tuning};
 use crate::model::{Metadata, Weights};
-use crate::whole_file::WholeFile;
+use crate::storage::atomic_file::AtomicFile;
 
 /// One line for each, in the order in which they passed.
 const FILE: &str = "checked-devices.txt";
@@ -52,7 +52,7 @@ pub(super) fn remember(engine: &GpuExtractor, weights: &Weights) {
     let text = fs::read_to_string(&file).unwrap_or_default();
     let _ = file.parent().map(fs::create_dir_all);
     let text = format!("{text}{}\n", line(engine, weights));
-    let _ = WholeFile::write(&file, |file| file.write_all(text.as_bytes()));
+    let _ = AtomicFile::write(&file, |file| file.write_all(text.as_bytes()));
 }
 
 #[cfg(test)]

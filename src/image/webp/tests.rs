@@ -71,7 +71,7 @@ fn every_fixture_is_decided_as_tensorflow_does() {
         match (&ours, record["status"] == "ok") {
             (Ok(picture), true) => {
                 assert_eq!(record["shape"], serde_json::json!([1, picture.height, picture.width, 3]), "{key}");
-                assert_eq!(record["px_sha256"], crate::hex(&Sha256::digest(&picture.rgb)), "{key}");
+                assert_eq!(record["px_sha256"], crate::text::hex(&Sha256::digest(&picture.rgb)), "{key}");
             }
             (Err(rejection), false) => assert_ne!(rejection.reason, Reason::DecoderPanic, "{key}"),
             _ => panic!("{key}: {:?}, but TensorFlow: {}", ours.err(), record["status"]),

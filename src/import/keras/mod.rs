@@ -36,7 +36,7 @@ pub fn import_keras(path: &Path, options: &Options) -> Result<Weights, ImportErr
     let bytes = fs::read(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
     let refused = |refusal| ImportError::Refused { path: path.into(), refusal };
     refuse_pointer(&bytes).map_err(refused)?;
-    let sha256 = crate::hex(&Sha256::digest(&bytes));
+    let sha256 = crate::text::hex(&Sha256::digest(&bytes));
     let file = KerasFile::open(bytes, options.prefix.as_deref()).map_err(refused)?;
     let source = options.provenance(path, file.exporter(), sha256);
     let (architecture, mut tensors) =

@@ -44,7 +44,7 @@ impl ModelFile {
         hasher.update(&bytes);
         external.files.values().for_each(|file| hasher.update(file));
         let size = bytes.len() + external.files.values().map(Bytes::len).sum::<usize>();
-        Ok(Self { model, external, sha256: crate::hex(&hasher.finalize()), size })
+        Ok(Self { model, external, sha256: crate::text::hex(&hasher.finalize()), size })
     }
 }
 

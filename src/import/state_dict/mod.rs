@@ -66,7 +66,7 @@ pub fn import_state_dict(
     }
     let preprocess = preprocess(naming, architecture, options).map_err(refused)?;
     let exporter = format!("PyTorch, in {}'s names", naming.package());
-    let source = options.provenance(path, exporter, crate::hex(&Sha256::digest(&bytes)));
+    let source = options.provenance(path, exporter, crate::text::hex(&Sha256::digest(&bytes)));
     let metadata = options.metadata(architecture, padding, preprocess, beside.and_then(|beside| beside.side), source);
     if naming.pads_for_its_own_side() && !is_asked {
         check_padding(naming, &metadata.network(), architecture).map_err(refused)?;
