@@ -73,6 +73,7 @@ pub mod image;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod inspect;
+pub mod manifest;
 pub mod model;
 pub mod probe;
 pub mod results;

@@ -13,13 +13,11 @@ use super::progress::{Progress, Unit};
 use super::report::{is_page, page_of_conversion};
 use super::stdout::stdout;
 use super::{Outcome, UsageError, preview, say_note, say_notes};
-use crate::convert::{
-    self, Division, Layout, Manifest, Options, Order, Part, PlanFile, Running, Share, Start, Summary, Target, Totals,
-    Watch, convert,
-};
+use crate::convert::{self, Part, PlanFile, Running, Start, Summary, Target, Totals, Watch, convert};
 use crate::dataset::{self, ImageFile};
 use crate::engine;
 use crate::image::Rejection;
+use crate::manifest::{Division, Layout, Manifest, Options, Order, WorkerId};
 use crate::model::{self, Weights};
 use crate::text::{bytes, counted, display_path, one_line, shape, some_of, thousands};
 
@@ -45,7 +43,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
 
     let start = if command.restart { Start::Anew } else { Start::Resume };
     let part = match share {
-        Some(share) => Part::Share(share),
+        Some(share) => Part::Worker(share),
         None => Part::Whole { report: command.report.as_deref(), start },
     };
     let target = Target { out, part };
@@ -59,7 +57,7 @@ pub(super) fn run(command: &Convert, global: &Global) -> anyhow::Result<Outcome>
 }
 
 /// Does what was planned in `out`.
-fn follow(out: &Path, share: Option<Share>, command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
+fn follow(out: &Path, share: Option<WorkerId>, command: &Convert, global: &Global) -> anyhow::Result<Outcome> {
     let running = Running { share, threads: global.threads(), read_back: command.read_back };
     let Some(plan) = PlanFile::open(out, share)? else {
         let summary = convert::finished_before(out, running)?;
@@ -137,10 +135,12 @@ fn layout(recipe: &Recipe) -> Result<Layout, UsageError> {
 }
 
 /// Which worker this is, if it is one of several.
-fn share(command: &Convert) -> Result<Option<Share>, UsageError> {
+fn share(command: &Convert) -> Result<Option<WorkerId>, UsageError> {
     let share = match (command.worker_env, command.shard_index, command.shard_count) {
         (Some(system), _, count) => system.share(count, |name| env::var(name).ok())?,
-        (None, Some(index), Some(count)) => Share::new(index, count).map_err(|error| UsageError(error.to_string()))?,
+        (None, Some(index), Some(count)) => {
+            WorkerId::new(index, count).map_err(|error| UsageError(error.to_string()))?
+        }
         _ => return Ok(None),
     };
     Ok(Some(share))

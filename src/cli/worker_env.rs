@@ -1,7 +1,7 @@
 //! Which worker this process is, by what a scheduler says in its environment.
 
 use super::UsageError;
-use crate::convert::Share;
+use crate::manifest::WorkerId;
 
 /// A scheduler that starts several workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl WorkerEnv {
         self,
         count: Option<usize>,
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Share, UsageError> {
+    ) -> Result<WorkerId, UsageError> {
         let number = |name: &str| {
             let value = variable(name).ok_or_else(|| format!("{name} is not set"))?;
             value.trim().parse::<usize>().map_err(|_| format!("{name} is '{}', not a number", value.escape_debug()))
@@ -36,7 +36,7 @@ impl WorkerEnv {
 /// it is not told for `--array=1,3,5,7`.
 ///
 /// Source: <https://slurm.schedmd.com/job_array.html>
-fn slurm(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -> Result<Share, String> {
+fn slurm(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -> Result<WorkerId, String> {
     const NEXT: &str = "give --shard-index and --shard-count instead of --worker-env slurm";
     if count.is_some() {
         return Err(
@@ -53,7 +53,7 @@ fn slurm(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -
     let step = last.checked_sub(first).map(|range| range.checked_div(steps).unwrap_or(1).max(1));
     let step = step.filter(|step| step.checked_mul(steps) == last.checked_sub(first));
     let place = task.checked_sub(first).zip(step).filter(|(offset, step)| offset.is_multiple_of(*step));
-    place.and_then(|(offset, step)| Share::new(offset / step, tasks).ok()).ok_or_else(|| {
+    place.and_then(|(offset, step)| WorkerId::new(offset / step, tasks).ok()).ok_or_else(|| {
         format!("task {task} of {tasks} from {first} to {last}: this Slurm job array has no even step; {NEXT}")
     })
 }
@@ -61,13 +61,13 @@ fn slurm(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -
 /// Kubernetes tells each pod its index, but not how many there are.
 ///
 /// Source: <https://kubernetes.io/docs/tasks/job/indexed-parallel-processing-static/>
-fn kubernetes(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -> Result<Share, String> {
+fn kubernetes(count: Option<usize>, number: impl Fn(&str) -> Result<usize, String>) -> Result<WorkerId, String> {
     let outside =
         |reason: String| format!("{reason}: this is no pod of a Kubernetes Indexed Job; give --shard-index instead");
     let index = number("JOB_COMPLETION_INDEX").map_err(outside)?;
     let count =
         count.ok_or("--worker-env kubernetes tells no number of workers: give --shard-count, the job's completions")?;
-    Share::new(index, count).map_err(|error| format!("{error}; --shard-count must be the job's completions"))
+    WorkerId::new(index, count).map_err(|error| format!("{error}; --shard-count must be the job's completions"))
 }
 
 #[cfg(test)]

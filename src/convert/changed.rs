@@ -12,12 +12,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::journal::Entry;
-use super::manifest::MANIFEST_NAME;
 use super::output::nanoseconds;
 use super::output_error::OutputError;
 use crate::dataset::Dataset;
+use crate::manifest::MANIFEST_NAME;
 use crate::storage;
-use crate::text::{counted, display_path};
+use crate::text::display_path;
+use crate::text::named;
 
 /// When the image at `path` was changed last, in nanoseconds since 1970; `None` where nobody tells. `listed` is what its listing
 /// said.
@@ -87,14 +88,6 @@ pub(super) fn changed_since(dataset: &Dataset, time: u64) -> Option<String> {
     let mut changed = dataset.images.iter().filter(|image| is_changed(&image.path, image.modified, time, now));
     let first = changed.next()?;
     Some(named(&display_path(&first.relative).to_string(), "was changed", changed.count()))
-}
-
-/// One image by name, and how many more there are.
-pub(super) fn named(first: &str, what: &str, more: usize) -> String {
-    match more {
-        0 => format!("{first} {what}"),
-        more => format!("{first} {what} (and {} more)", counted(more, "image")),
-    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ use serde::de::IgnoredAny;
 use super::earlier::folders_of;
 use super::head::Head;
 use super::joint::JointJournal;
-use super::journal::{self, Earlier, Entry, JOURNAL_NAME, Journal};
-use super::manifest::WrittenFile;
+use super::journal::{self, Earlier, Entry, Journal};
 use super::object_journal::{self, ObjectJournal};
 use super::output::{Basis, Output, Record};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
-use super::share::Share;
+use crate::manifest::{JOURNAL_NAME, WorkerId, WrittenFile};
 use crate::storage;
 
 impl Output {
@@ -35,7 +34,7 @@ impl Output {
     /// or `None` where nothing is begun. For `same` see [`JointJournal::join`].
     pub(super) fn join(
         dir: Arc<OutputDir>,
-        share: Share,
+        share: WorkerId,
         head: &Head,
         same: impl Fn(&Head) -> Result<(), OutputError>,
     ) -> Result<Option<(Self, Vec<Entry>)>, OutputError> {
@@ -73,7 +72,7 @@ impl Output {
     /// every entry of its own journal and of those that nobody writes to meanwhile.
     pub(super) fn by_plan(
         dir: Arc<OutputDir>,
-        share: Option<Share>,
+        share: Option<WorkerId>,
         digest: &str,
         mut each: impl FnMut(Entry),
     ) -> Result<Self, OutputError> {
@@ -94,12 +93,12 @@ impl Output {
                 Ok(())
             })?;
             share.map_or(Ok(()), |share| share.refuse_other_count(out))?;
-            let owner = share.map_or_else(String::new, Share::owner);
+            let owner = share.map_or_else(String::new, WorkerId::owner);
             return Ok(Self::new(dir, Record::Objects(journal), Basis::Alone, owner));
         }
         let others = match share {
             Some(_) => vec![out.join(JOURNAL_NAME)],
-            None => Share::all_in(out)?.into_iter().map(|(_, path)| path).collect(),
+            None => WorkerId::all_in(out)?.into_iter().map(|(_, path)| path).collect(),
         };
         for path in others {
             journal::refuse_foreign_at(&path)?;
@@ -149,7 +148,7 @@ impl Output {
                 return Ok(written);
             }
         }
-        for (_, path) in Share::all_in(self.root()).unwrap_or_default() {
+        for (_, path) in WorkerId::all_in(self.root()).unwrap_or_default() {
             if let Ok(file) = File::open(&path) {
                 let _ = journal::scan::<IgnoredAny>(&path, &file, |entry| written.extend(entry.file));
             }
@@ -172,7 +171,7 @@ impl Output {
             Record::File(journal) => journal.read::<Head>()?,
             Record::Objects(journal) => return journal.earlier(|_| true),
         };
-        for (_, path) in Share::all_in(self.root())? {
+        for (_, path) in WorkerId::all_in(self.root())? {
             let file = File::open(&path).map_err(OutputError::read(&path))?;
             let Some(of_worker) = journal::read::<String>(&path, &file)? else { continue };
             match &mut earlier {

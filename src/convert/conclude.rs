@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::ConvertError;
 use super::earlier::Entries;
 use super::head::Head;
-use super::manifest::{MANIFEST_NAME, Manifest};
 use super::output::Output;
 use super::output_error::OutputError;
-use super::{ConvertError, JOURNAL_NAME, REPORT_NAME};
+use crate::manifest::{JOURNAL_NAME, MANIFEST_NAME, Manifest, REPORT_NAME};
 use crate::results::{ReportFile, ReportFileError};
 use crate::storage;
 use crate::storage::atomic_file::AtomicFile;

@@ -9,13 +9,11 @@ use std::{fs, io};
 
 use serde::Serialize;
 
-use super::journal::{self, JOURNAL_NAME};
-use super::manifest::MANIFEST_NAME;
-use super::output_dir::{LOCK_NAME, refuse_links};
+use super::journal::{self};
+use super::output_dir::refuse_links;
 use super::output_error::OutputError;
-use super::planned::{PLAN_NAME, refuse_foreign_plan};
-use super::share::Share;
-use super::{PAGE_NAME, REPORT_NAME};
+use super::planned::refuse_foreign_plan;
+use crate::manifest::{JOURNAL_NAME, LOCK_NAME, MANIFEST_NAME, PAGE_NAME, PLAN_NAME, REPORT_NAME, WorkerId};
 use crate::storage;
 use crate::storage::atomic_file::is_temporary;
 
@@ -54,7 +52,7 @@ impl Content {
                         || name == PLAN_NAME
                         || name == LOCK_NAME
                         || name == MANIFEST_NAME
-                        || Share::of_journal(&name).is_some()
+                        || WorkerId::of_journal(&name).is_some()
                 };
                 let is_known = files.contains(&path)
                     || all.contains(&*path)
@@ -103,7 +101,7 @@ pub(super) fn refuse_foreign_files(out: &Path) -> Result<(), OutputError> {
         return Ok(());
     }
     for name in names_from(out, JOURNAL_NAME)? {
-        if name == JOURNAL_NAME || Share::of_journal(&name).is_some() {
+        if name == JOURNAL_NAME || WorkerId::of_journal(&name).is_some() {
             journal::refuse_foreign_at(&out.join(name))?;
         }
     }

@@ -14,21 +14,21 @@ use tracing::info;
 
 use super::changed::{changed_in_entry, manifest_time, refuse_changed};
 use super::content::{Content, Ours, refuse_foreign_files};
-use super::fingerprint::Fingerprint;
 use super::folder::remove_if_there;
 use super::head::Head;
 use super::joint::JointJournal;
-use super::journal::{self, Entry, JOURNAL_NAME};
-use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
+use super::journal::{self, Entry};
 use super::object_journal::ObjectJournal;
 use super::output::{self, Output};
 use super::output_dir::{OutputDir, refuse_links};
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
-use super::planned::{PLAN_NAME, PlanFile};
-use super::share::Share;
-use super::{PAGE_NAME, Part, REPORT_NAME, Start};
+use super::planned::PlanFile;
+use super::{Part, Start};
 use crate::dataset::Dataset;
+use crate::manifest::{
+    Fingerprint, JOURNAL_NAME, MANIFEST_NAME, Manifest, PAGE_NAME, PLAN_NAME, REPORT_NAME, WorkerId, WrittenFile,
+};
 use crate::results::{Finding, Verdict};
 use crate::storage;
 use crate::storage::atomic_file::{is_temporary, is_temporary_of};
@@ -145,7 +145,7 @@ impl Beginning<'_> {
     }
 
     /// The same for one of several workers, who needs the record files of its share only.
-    pub(super) fn begin_share(&self, share: Share, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
+    pub(super) fn begin_share(&self, share: WorkerId, watch: &mut Watching<'_>) -> Result<Begun, OutputError> {
         let mut made = Vec::new();
         for _ in 0..LOOKS {
             let dir = Arc::new(OutputDir::open(self.out, LockMode::Shared)?.having_made(mem::take(&mut made)));
@@ -185,7 +185,7 @@ impl Beginning<'_> {
     fn finished_share(
         &self,
         dir: Arc<OutputDir>,
-        share: Share,
+        share: WorkerId,
         watch: &mut Watching<'_>,
     ) -> Result<Begun, OutputError> {
         let manifest = self.same(Manifest::read(self.out)?)?;

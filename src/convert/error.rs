@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Lacks, OutputError, PlanError, PlanFileError, TfdsError};
+use super::{Lacks, OutputError, PlanError, PlanFileError};
 use crate::engine::EngineError;
+use crate::manifest::TfdsError;
 use crate::results::ReportFileError;
 use crate::text::{counted, display_path, thousands};
 use crate::tfrecord::LayoutError;

@@ -12,13 +12,12 @@ use super::conclude::{conclude, write_companions};
 use super::content::{Content, refuse_foreign_files};
 use super::earlier::{Watching, are_whole, sweep, whole};
 use super::journal::Earlier;
-use super::manifest::Manifest;
 use super::output::{Output, leave_finished};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
-use super::share::Share;
 use super::summary::{Finalized, Totals};
-use super::{ConvertError, REPORT_NAME, planned};
+use super::{ConvertError, planned};
+use crate::manifest::{Manifest, REPORT_NAME, WorkerId};
 use crate::storage::atomic_file::is_temporary;
 use crate::storage::lock::LockMode;
 use crate::text::{counted, thousands};
@@ -102,9 +101,9 @@ pub(super) fn refuse_foreign_records(out: &Path, ours: &HashSet<PathBuf>) -> Res
 pub struct Lacks {
     planned: usize,
     /// That of one of the workers.
-    share: Option<Share>,
+    share: Option<WorkerId>,
     /// First record file, and how many there are; of nobody where no worker was at work.
-    of: BTreeMap<Option<Share>, (String, usize)>,
+    of: BTreeMap<Option<WorkerId>, (String, usize)>,
 }
 
 impl Lacks {
@@ -113,7 +112,7 @@ impl Lacks {
 
     /// None yet, of so many, by the workers that there were in `out`.
     pub(super) fn new(out: &Path, planned: usize) -> Result<Self, OutputError> {
-        let share = Share::all_in(out)?.first().map(|(share, _)| *share);
+        let share = WorkerId::all_in(out)?.first().map(|(share, _)| *share);
         Ok(Self { planned, share, of: BTreeMap::new() })
     }
 

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::changed::{changed_since, manifest_time, named};
+use super::changed::{changed_since, manifest_time};
 use super::earlier::Entries;
-use super::fingerprint::{Fingerprint, Images};
-use super::manifest::{Manifest, below};
+use super::images::Images;
 use super::output_error::OutputError;
 use super::plan::{Plan, PlannedFile};
-use super::{Options, REPORT_NAME};
 use crate::dataset::Dataset;
 use crate::image::Accept;
+use crate::manifest::{Fingerprint, Manifest, Options, REPORT_NAME, below};
 use crate::results::{Finding, Report};
 use crate::storage;
 use crate::storage::dirs::StoredPath;
+use crate::text::named;
 use crate::text::one_line;
 
 /// The head of a journal.

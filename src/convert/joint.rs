@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::content::{Content, refuse_foreign_files};
 use super::head::Head;
-use super::journal::{self, Earlier, JOURNAL_NAME};
+use super::journal::{self, Earlier};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
-use super::share::Share;
+use crate::manifest::{JOURNAL_NAME, WorkerId};
 use crate::storage::atomic_file::AtomicFile;
 use crate::storage::lock::{IfAbsent, Lock, LockMode, is_named, lock_file};
 use crate::util::failpoint::failpoint;
@@ -51,7 +51,7 @@ impl JointJournal {
                     Err(_) => {}
                 },
                 // Workers had a head to begin with.
-                None if !Share::all_in(out)?.is_empty() => return Err(OutputError::Foreign(joint.path)),
+                None if !WorkerId::all_in(out)?.is_empty() => return Err(OutputError::Foreign(joint.path)),
                 // A run that was killed before it had written anything.
                 None => {
                     if !joint.remove_if_nothing_is_done(out)? {
@@ -109,7 +109,7 @@ impl JointJournal {
             return Ok(true);
         }
         let is_done = self.read()?.is_some_and(|earlier| !earlier.entries.is_empty());
-        if is_done || !Share::all_in(out)?.is_empty() {
+        if is_done || !WorkerId::all_in(out)?.is_empty() {
             return Ok(false);
         }
         failpoint();

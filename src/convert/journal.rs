@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::manifest::WrittenFile;
 use super::output_error::OutputError;
+use crate::manifest::WrittenFile;
 use crate::results::Finding;
 use crate::storage::atomic_file::{AtomicFile, sync_folder};
 use crate::storage::dirs::folder_of;
@@ -26,8 +26,6 @@ use crate::tfrecord::framing::HEADER_LEN;
 use crate::tfrecord::{Damage, ReadError, Reader, Writer, framing};
 use crate::util::failpoint::failpoint;
 
-/// Name of the journal in the output folder. Hidden, and no pattern for record files finds it.
-pub const JOURNAL_NAME: &str = ".petrec-journal";
 /// How often the lock is tried for that belongs to a file that was removed meanwhile.
 const TRIES: u32 = 100;
 /// Version of the records in it.
@@ -318,6 +316,7 @@ pub(super) fn refuse_foreign_at(path: &Path) -> Result<(), OutputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::JOURNAL_NAME;
 
     fn entry(index: usize) -> Entry {
         Entry { index, split: None, images: Vec::new(), file: None, findings: Vec::new(), begun: 1 }

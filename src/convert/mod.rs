@@ -12,12 +12,11 @@ mod content;
 mod earlier;
 mod error;
 mod finalize;
-mod fingerprint;
 mod folder;
 mod head;
+mod images;
 mod joint;
 mod journal;
-mod manifest;
 mod new_file;
 mod object_journal;
 mod options;
@@ -30,11 +29,9 @@ mod plan_error;
 mod planned;
 mod preview;
 mod record_files;
-mod share;
-mod split;
 mod summary;
-mod tfds;
 mod worker;
+mod workers;
 
 use std::ops::DerefMut;
 use std::path::Path;
@@ -46,24 +43,18 @@ use tracing::info;
 pub use content::Content;
 pub use error::ConvertError;
 pub use finalize::{Lacks, finalize};
-pub use fingerprint::Fingerprint;
-pub use journal::JOURNAL_NAME;
-pub use manifest::{IndexFile, MANIFEST_NAME, Manifest, ManifestError, RecordDescription, WrittenFile};
-pub use options::{Options, Part, Start, Target, Watch};
+pub use options::{Part, Start, Target, Watch};
 pub use output_error::OutputError;
-pub(crate) use page::{PAGE_NAME, PageDir};
-pub use plan::{Layout, Order};
+pub(crate) use page::PageDir;
 pub use plan_error::PlanError;
-pub use planned::{How, PLAN_NAME, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
+pub use planned::{How, PlanFile, PlanFileError, Planned, Running, convert_planned, finished_before, plan};
 pub use preview::{Estimate, PlannedClass, PlannedRecords, PlannedSplit, Preview, preview};
-pub use share::{Share, ShareError};
-pub use split::{Division, ParseSplitsError, Split, Splits};
 pub use summary::{Finalized, Summary, Totals};
-pub use tfds::{ParseTfdsError, Tfds, TfdsError};
 
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::FeatureExtractor;
 use crate::image::{Reason, Rejection};
+use crate::manifest::{Fingerprint, Manifest, Options, REPORT_NAME, WrittenFile};
 use crate::model::Weights;
 use crate::storage;
 use crate::util::parallel;
@@ -75,9 +66,6 @@ use options::go_on;
 use plan::{Arrangement, Plan};
 use record_files::{Form, RecordFiles};
 use worker::Worker;
-
-/// Name of the report in the output folder, unless it goes elsewhere.
-pub(crate) const REPORT_NAME: &str = "petrec-report.json";
 
 /// Converts `dataset` into the folder `target.out`, which must be new or empty, or hold the same conversion: what is whole
 /// of that one stays, and `watch` hears of the other images only.
@@ -110,7 +98,7 @@ pub fn convert(
         Part::Whole { report, .. } => {
             (Some(report.unwrap_or(&out.join(REPORT_NAME)).to_string_lossy().into_owned()), None)
         }
-        Part::Share(share) => (None, Some(share)),
+        Part::Worker(share) => (None, Some(share)),
     };
     let summary = summary.end(start, Totals::new(images, &files), resumed);
     Ok(Summary { feature_shape, report, worker, ..summary })
@@ -129,7 +117,7 @@ impl<'a> Draft<'a> {
     fn new(dataset: &'a Dataset, weights: &'a Weights, options: &'a Options) -> Result<Self, ConvertError> {
         let worker = Worker::new(dataset, weights, options)?;
         let plan = Plan::new(dataset, Arrangement::of(options), |file| worker.record_len(file))?;
-        let fingerprint = Fingerprint::new(dataset, weights, options, &plan);
+        let fingerprint = Fingerprint::new(dataset, weights, options, plan.files.len());
         let manifest = Manifest::new(dataset, weights, options, fingerprint, worker.record_description());
         Ok(Self { worker, plan, manifest })
     }
@@ -167,7 +155,7 @@ impl<'a> Conversion<'a> {
             Beginning { dataset: self.dataset, plan: &self.plan, head: &self.head, out, threads: self.options.threads };
         let begun = match part {
             Part::Whole { start, .. } => beginning.begin(start, &mut |_| go_on(watch))?,
-            Part::Share(share) => beginning.begin_share(share, &mut |_| go_on(watch))?,
+            Part::Worker(share) => beginning.begin_share(share, &mut |_| go_on(watch))?,
         };
         let (mut output, done) = match begun {
             Begun::Unfinished(output, done) => (output, done),
@@ -197,7 +185,7 @@ impl<'a> Conversion<'a> {
         let entries = convert_images(&self.worker, files, engine.forks(workers), watch)?;
         let files = match part {
             Part::Whole { .. } => conclude(output, self.head, entries, report)?.files,
-            Part::Share(_) => {
+            Part::Worker(_) => {
                 let files: Vec<_> = entries.into_values().filter_map(|entry| entry.file).collect();
                 output.leave(&files)?;
                 files

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::manifest::{Manifest, WrittenFile};
+use crate::manifest::{Manifest, WrittenFile};
 use crate::storage::atomic_file::{AtomicFile, SyncedFile};
 use crate::verify::{self, Problem, RecordFile};
 

@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 
 use super::content::{names, names_from};
 use super::head::Head;
-use super::journal::{self, Earlier, Entry, JOURNAL_NAME};
+use super::journal::{self, Earlier, Entry};
 use super::output_error::OutputError;
-use super::share::Share;
+use crate::manifest::{JOURNAL_NAME, WorkerId};
 use crate::storage;
 
 /// Name of the object that says what is converted, below [`JOURNAL_NAME`].
@@ -42,13 +42,13 @@ enum State {
 
 impl ObjectJournal {
     /// The journal of whoever has `out` for himself, or of a worker. Asks the store for nothing.
-    pub(super) fn new(out: &Path, share: Option<Share>) -> Self {
-        let folder = out.join(share.map_or_else(|| JOURNAL_NAME.to_owned(), Share::journal));
+    pub(super) fn new(out: &Path, share: Option<WorkerId>) -> Self {
+        let folder = out.join(share.map_or_else(|| JOURNAL_NAME.to_owned(), WorkerId::journal));
         Self { out: out.into(), folder, head: Mutex::new(State::Unknown) }
     }
 
     /// The same of one who goes by the plan with this digest.
-    pub(super) fn by_plan(out: &Path, share: Option<Share>, digest: &str) -> Self {
+    pub(super) fn by_plan(out: &Path, share: Option<WorkerId>, digest: &str) -> Self {
         Self { head: Mutex::new(State::There(digest.to_owned())), ..Self::new(out, share) }
     }
 
@@ -150,7 +150,7 @@ pub(super) fn is_something_done(out: &Path) -> Result<bool, OutputError> {
 /// The folders of all journals in `out`.
 pub(super) fn folders_in(out: &Path) -> Result<Vec<PathBuf>, OutputError> {
     let mut names = names_from(out, JOURNAL_NAME)?;
-    names.retain(|name| name == JOURNAL_NAME || Share::of_journal(name).is_some());
+    names.retain(|name| name == JOURNAL_NAME || WorkerId::of_journal(name).is_some());
     Ok(names.into_iter().map(|name| out.join(name)).collect())
 }
 

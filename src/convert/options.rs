@@ -1,45 +1,13 @@
 //! How and where a conversion is done.
 
-use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::{ConvertError, Division, Layout, Order, Share, Tfds};
+use super::ConvertError;
 use crate::dataset::{Dataset, ImageFile};
-use crate::engine::Pool;
-use crate::image::{Policy, Rejection};
-use crate::tfrecord::{Compression, Extra};
-
-/// How pictures become records.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Which files are taken.
-    pub policy: Policy,
-    /// Which files are written.
-    pub layout: Layout,
-    /// In which order the records are.
-    pub order: Order,
-    /// How the images are divided, if they are.
-    pub division: Option<Division>,
-    /// What becomes of a feature.
-    pub pool: Pool,
-    /// Key of the features.
-    pub feature_key: String,
-    /// Key of the label.
-    pub label_key: String,
-    /// What else goes into each record.
-    pub extras: Vec<Extra>,
-    /// How each file is compressed.
-    pub compression: Compression,
-    /// Whether each file gets an index beside it.
-    pub index: bool,
-    /// The name in TFDS, for a folder that `tfds.builder_from_directory` loads. Without a division everything is in one split.
-    pub tfds: Option<Tfds>,
-    /// Whether each file is read back before it gets its name.
-    pub read_back: bool,
-    /// Number of workers; the bytes do not depend on it.
-    pub threads: NonZero<usize>,
-}
+use crate::image::Rejection;
+use crate::manifest::{Division, Options, Tfds, WorkerId};
+use crate::tfrecord::Compression;
 
 impl Options {
     /// These options with what they leave open, if they go together and with `dataset`.
@@ -76,7 +44,7 @@ pub enum Part<'a> {
         start: Start,
     },
     /// The record files of one of several workers, who go on with what is there; [`finalize`](super::finalize) does the rest.
-    Share(Share),
+    Worker(WorkerId),
 }
 
 impl Part<'_> {
@@ -84,7 +52,7 @@ impl Part<'_> {
     pub(super) fn has(self, file: usize) -> bool {
         match self {
             Self::Whole { .. } => true,
-            Self::Share(share) => share.has(file),
+            Self::Worker(share) => share.has(file),
         }
     }
 }

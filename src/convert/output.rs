@@ -14,14 +14,12 @@ use super::content::refuse_foreign_reports;
 use super::folder::{make_folder, remove_folders, remove_if_there};
 use super::head::Head;
 use super::joint::JointJournal;
-use super::journal::{Entry, JOURNAL_NAME, Journal};
-use super::manifest::{MANIFEST_NAME, Manifest, WrittenFile};
+use super::journal::{Entry, Journal};
 use super::new_file::{CommitError, NewFile, Synced};
 use super::object_journal::{self, ObjectJournal};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
-use super::planned::PLAN_NAME;
-use super::share::Share;
+use crate::manifest::{JOURNAL_NAME, MANIFEST_NAME, Manifest, PLAN_NAME, WorkerId, WrittenFile};
 use crate::storage;
 use crate::storage::atomic_file::{AtomicFile, fill_json, write_json};
 
@@ -223,7 +221,7 @@ impl Output {
             Record::Objects(_) if entries.peek().is_some() => return Ok(()),
             Record::Objects(_) => return object_journal::remove_all(self.root()),
         };
-        let journals = Share::all_in(self.root())?;
+        let journals = WorkerId::all_in(self.root())?;
         if !journals.is_empty() && entries.peek().is_some() {
             journal.extend(entries).map_err(OutputError::write(&self.path(JOURNAL_NAME.as_ref())))?;
         }
@@ -242,7 +240,7 @@ impl Output {
     /// The same where workers' journals may be left.
     pub(super) fn finish_with_workers(self) -> Result<(), OutputError> {
         if let Record::File(_) = &*self.journal {
-            Share::all_in(self.root())?.iter().try_for_each(|(_, journal)| remove_if_there(journal))?;
+            WorkerId::all_in(self.root())?.iter().try_for_each(|(_, journal)| remove_if_there(journal))?;
         }
         self.finish()
     }
@@ -295,7 +293,7 @@ impl Drop for Output {
                 false
             }
             Basis::Alone => {
-                let has_workers = Share::all_in(self.dir.root()).is_ok_and(|journals| !journals.is_empty());
+                let has_workers = WorkerId::all_in(self.dir.root()).is_ok_and(|journals| !journals.is_empty());
                 !has_workers && journal.remove().is_ok()
             }
         };

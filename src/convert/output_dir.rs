@@ -16,14 +16,13 @@ use std::{io, mem};
 
 use super::content::{Content, names_from};
 use super::folder::{make_folder, remove_folders};
-use super::journal::JOURNAL_NAME;
 use super::output_error::OutputError;
+use crate::manifest::JOURNAL_NAME;
+use crate::manifest::LOCK_NAME;
 use crate::storage;
 use crate::storage::lock::{IfAbsent, Lock, LockMode, is_granted, is_named, lock_file};
 use crate::util::failpoint::failpoint;
 
-/// Name of the lock in the output folder. Hidden, and no pattern for record files finds it.
-pub(super) const LOCK_NAME: &str = ".petrec-lock";
 /// How often a lock is tried for that others may hold for a moment, such as one who puts a plan there.
 const TRIES: u32 = 80;
 /// The same for one who wants the folder alone, where a conversion is under way.

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::manifest::{MANIFEST_NAME, ManifestError};
-use super::share::Share;
+use crate::manifest::{MANIFEST_NAME, ManifestError, WorkerId};
 use crate::text::display_path;
 use crate::verify::{FilesError, Problem};
 
@@ -81,7 +80,7 @@ pub enum OutputError {
         /// The folder.
         out: PathBuf,
         /// The worker.
-        share: Share,
+        share: WorkerId,
     },
     /// The workers before were not as many.
     #[error(
@@ -93,7 +92,7 @@ pub enum OutputError {
         /// The folder.
         out: PathBuf,
         /// The worker of another number of them.
-        share: Share,
+        share: WorkerId,
         /// How many there were.
         then: usize,
     },

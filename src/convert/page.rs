@@ -9,11 +9,10 @@ use super::content::{Content, refuse_foreign_reports};
 use super::earlier::sweep;
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
+use crate::manifest::PAGE_NAME;
 use crate::storage::atomic_file::{AtomicFile, is_temporary_of};
 use crate::storage::lock::LockMode;
 
-/// Name of the page that `petrec report` makes of a conversion, unless it goes elsewhere.
-pub(crate) const PAGE_NAME: &str = "report.html";
 /// Whose its temporary file is.
 const OWNER: &str = "page";
 

@@ -2,43 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::plan_error::{LONGEST_NAME, PlanError};
-use super::split::{Division, Lot};
-use super::worker::portable;
-use super::{Options, Tfds};
 use crate::dataset::{Dataset, ImageFile};
+use crate::manifest::{Division, Options, PathHash, Tfds};
+use crate::manifest::{Layout, Order};
 use crate::storage::dirs::is_reserved;
-
-/// Which record files a conversion writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `<data set>-00000-of-00010.tfrecord` and so on, each of about this many bytes. Where the data set is divided:
-    /// `<data set>-<split>-00000-of-00010.tfrecord`.
-    Shards {
-        /// Bytes that a shard aims at, before it is compressed.
-        target: u64,
-    },
-    /// The same, so many of them in each split; fewer where there are not so many images.
-    ShardCount(NonZero<usize>),
-    /// `<Class>/TFRecord/<stem>.tfrecord`, below `<split>` where the data set is divided: one file of one record per image.
-    PerImage,
-}
-
-/// In which order the images of a split are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// That of the data set: by class, then by name.
-    Sorted,
-    /// All classes mixed; other images that come or go leave the others in their order.
-    Shuffled {
-        /// Another seed gives another order.
-        seed: u64,
-    },
-}
+use crate::storage::dirs::portable;
 
 /// One record file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,7 +165,7 @@ fn arrange<'a>(
         }
         let place = match order {
             Order::Sorted => 0,
-            Order::Shuffled { seed } => Lot::draw(seed, &path).order,
+            Order::Shuffled { seed } => PathHash::of(seed, &path).order,
         };
         (split, place)
     };
@@ -262,6 +234,8 @@ fn of_image(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use std::num::NonZero;
 
     use super::*;
 

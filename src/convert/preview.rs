@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::earlier::Beginning;
 use super::plan::PlannedFile;
 use super::worker::Worker;
-use super::{Content, Conversion, ConvertError, Options, Part, RecordDescription, Share, Target, folder};
+use super::{Content, Conversion, ConvertError, Part, Target, folder};
 use crate::dataset::Dataset;
 use crate::engine::FeatureExtractor;
+use crate::manifest::{Options, RecordDescription, WorkerId};
 use crate::model::{Architecture, Weights};
 use crate::tfrecord::{Compression, Compressor, Writer};
 use crate::util::parallel;
@@ -54,7 +55,7 @@ pub struct Preview {
     /// What lies there: nothing, or the same conversion, unfinished or finished.
     pub out_holds: Content,
     /// Which worker this would be, of how many; `None` for a run that does everything.
-    pub worker: Option<Share>,
+    pub worker: Option<WorkerId>,
     /// What it would take.
     pub estimate: Estimate,
 }
@@ -163,7 +164,7 @@ pub fn preview(
         out_holds,
         worker: match part {
             Part::Whole { .. } => None,
-            Part::Share(share) => Some(share),
+            Part::Worker(share) => Some(share),
         },
         estimate: trial.estimate(images.len(), bytes),
         record: head.manifest.record,

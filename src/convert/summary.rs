@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Share;
-use super::manifest::WrittenFile;
 use crate::engine::FeatureExtractor;
+use crate::manifest::{WorkerId, WrittenFile};
 use crate::model::{Architecture, Weights};
 
 /// What is in record files.
@@ -69,7 +68,7 @@ pub struct Summary {
     /// Where the report is; likewise. A worker writes none.
     pub report: Option<String>,
     /// Which worker this was, of how many; `None` for a run that did everything.
-    pub worker: Option<Share>,
+    pub worker: Option<WorkerId>,
 }
 
 impl Summary {

@@ -1,17 +1,15 @@
 //! What happens to one image: read, decode, resize, preprocess, extract, pool, encode.
 
-use std::ffi::OsStr;
 use std::mem;
-use std::path::Path;
 
-use super::fingerprint::pool_name;
-use super::manifest::RecordDescription;
-use super::{ConvertError, Options};
+use super::ConvertError;
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::{FeatureExtractor, ImageBatch};
 use crate::image::{Files, Loaded, NotLoaded, Reason, Rejection};
+use crate::manifest::{Options, RecordDescription, pool_name};
 use crate::model::{Network, Preprocess, Weights};
 use crate::results::Finding;
+use crate::storage::dirs::portable;
 use crate::tfrecord::framing::FRAMING_LEN;
 use crate::tfrecord::{Extra, RecordLayout};
 
@@ -154,10 +152,4 @@ impl<'a> Worker<'a> {
 /// The label that goes into the record; every file has one, see [`Worker::new`].
 fn label_of(file: &ImageFile) -> i64 {
     file.label.and_then(|label| i64::try_from(label).ok()).unwrap_or_default()
-}
-
-/// A relative path as bytes with forward slashes on every system, names that are not UTF-8 kept as they are.
-pub(super) fn portable(relative: &Path) -> Vec<u8> {
-    let parts: Vec<&[u8]> = relative.iter().map(OsStr::as_encoded_bytes).collect();
-    parts.join(&b'/')
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::convert::ManifestError;
 use crate::inspect::InspectError;
+use crate::manifest::ManifestError;
 use crate::text::display_path;
 
 /// Why there is no table of a folder's records.

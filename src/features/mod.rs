@@ -12,9 +12,9 @@ use serde::Deserialize;
 pub use error::TableError;
 pub use sample::Sample;
 
-use crate::convert::{Manifest, REPORT_NAME, WrittenFile};
 use crate::engine::average;
 use crate::inspect::InspectError;
+use crate::manifest::{Manifest, REPORT_NAME, WrittenFile};
 use crate::results::{Verdict, shown_path};
 use crate::storage;
 use crate::text::{one_line, text_of_bytes};

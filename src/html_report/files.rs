@@ -7,7 +7,7 @@ use super::chart::{bar, columns, split_colour};
 use super::histogram::{Column, of_lengths, of_ratios};
 use super::html::{shown as shown_path, text};
 use super::photos::Photos;
-use crate::convert::Manifest;
+use crate::manifest::Manifest;
 use crate::results::{Counts, FileReport, Report, Verdict};
 use crate::text::{counted, thousands};
 

@@ -2,7 +2,7 @@
 
 use super::html::text;
 use super::photos::Photos;
-use crate::convert::Manifest;
+use crate::manifest::Manifest;
 use crate::results::Report;
 use crate::text::{bytes, counted, shape, thousands};
 

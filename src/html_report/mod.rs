@@ -20,8 +20,8 @@ use std::path::Path;
 
 pub use error::PageError;
 
-use crate::convert::Manifest;
 use crate::features::{Sample, Table};
+use crate::manifest::Manifest;
 use crate::results::{FileReport, Report, Verdict};
 use crate::storage;
 use features::Features;

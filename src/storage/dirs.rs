@@ -1,5 +1,6 @@
 //! Questions about paths that more than one stage asks.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::{fs, path};
 
@@ -30,7 +31,7 @@ pub(crate) fn bytes_of(path: &Path) -> Option<Vec<u8>> {
 /// The path of these bytes, which may have forward slashes on every system.
 pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
     #[cfg(unix)]
-    return Some(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into());
+    return Some(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).into());
     #[cfg(not(unix))]
     str::from_utf8(bytes).ok().map(PathBuf::from)
 }
@@ -101,6 +102,12 @@ fn resolved(path: &Path) -> PathBuf {
         Some((part, real)) => real.join(absolute.strip_prefix(part).unwrap_or(Path::new(""))),
         None => absolute,
     }
+}
+
+/// A relative path as bytes with forward slashes on every system, names that are not UTF-8 kept as they are.
+pub(crate) fn portable(relative: &Path) -> Vec<u8> {
+    let parts: Vec<&[u8]> = relative.iter().map(OsStr::as_encoded_bytes).collect();
+    parts.join(&b'/')
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod numbers;
 use std::fmt::Write as _;
 
 pub use names::{display_path, one_line};
-pub(crate) use names::{some_of, text_of_bytes};
+pub(crate) use names::{named, some_of, text_of_bytes};
 pub(crate) use numbers::{bytes, counted, shape, thousands};
 
 /// Bytes as lower-case hexadecimal, two digits each: how every hash is shown and stored.

@@ -3,6 +3,8 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
+use super::counted;
+
 // More names than this in one line help nobody.
 const NAMES_SHOWN: usize = 8;
 
@@ -37,6 +39,14 @@ pub(crate) fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
         text.push_str(&format!(" and {more} more"));
     }
     text
+}
+
+/// One image by name, and how many more there are.
+pub(crate) fn named(first: &str, what: &str, more: usize) -> String {
+    match more {
+        0 => format!("{first} {what}"),
+        more => format!("{first} {what} (and {} more)", counted(more, "image")),
+    }
 }
 
 struct OneLine(String);

@@ -6,7 +6,7 @@ use std::io;
 use super::files::{RecordFile, Standing};
 use super::index::IndexCheck;
 use super::problem::{Fault, Problem};
-use crate::convert::{Manifest, WrittenFile};
+use crate::manifest::{Manifest, WrittenFile};
 use crate::storage;
 use crate::storage::hash::hash_file;
 use crate::storage::machine;

@@ -8,7 +8,7 @@ use std::{fs, io};
 use thiserror::Error;
 
 use super::names::{holds_records, is_record_name};
-use crate::convert::{
+use crate::manifest::{
     JOURNAL_NAME, MANIFEST_NAME, Manifest, ManifestError, PAGE_NAME, PLAN_NAME, REPORT_NAME, WrittenFile,
 };
 use crate::storage;

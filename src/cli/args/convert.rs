@@ -10,8 +10,8 @@ use crate::cli::files::{Listing, Policy};
 use crate::cli::place::place;
 use crate::cli::size::parse_size;
 use crate::cli::worker_env::WorkerEnv;
-use crate::convert::{Splits, Tfds};
 use crate::engine::Pool;
+use crate::manifest::{Splits, Tfds};
 use crate::model::Architecture;
 use crate::tfrecord::{Compression, Extra};
 

@@ -13,7 +13,7 @@ use crate::convert::ConvertError;
 use crate::convert::changed::changed_since_record;
 use crate::convert::earlier::{Watching, on_all_threads};
 use crate::convert::journal::Entry;
-use crate::convert::manifest::WrittenFile;
+use crate::manifest::WrittenFile;
 use crate::results::Finding;
 use crate::storage::dirs::path_of;
 

@@ -16,25 +16,23 @@ use super::codec::{Input, LEAST, PlannedImage, put_bytes, put_images, put_number
 use super::error::PlanFileError;
 use super::header::Header;
 use super::source::Source;
-use crate::convert::changed::named;
+use crate::convert::ConvertError;
 use crate::convert::content::Content;
 use crate::convert::earlier::folders_of;
-use crate::convert::manifest::{RecordDescription, below};
 use crate::convert::output_dir::OutputDir;
 use crate::convert::plan::Plan;
-use crate::convert::worker::portable;
-use crate::convert::{ConvertError, Share};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::Selection;
+use crate::manifest::{RecordDescription, WorkerId, below};
 use crate::model::Architecture;
 use crate::storage;
+use crate::storage::dirs::portable;
 use crate::storage::lock::LockMode;
+use crate::text::named;
 use crate::text::one_line;
 use crate::tfrecord::Writer;
 use crate::tfrecord::framing::FRAMING_LEN;
 
-/// Name of the plan in the output folder. Hidden, and no pattern for record files finds it.
-pub const PLAN_NAME: &str = ".petrec-plan";
 /// Version of all of it.
 const FORMAT: u64 = 2;
 /// How a tail begins.
@@ -96,7 +94,7 @@ impl PlanFile {
     ///
     /// # Errors
     /// It is locked, damaged, cut off, another version's, or cannot be read.
-    pub fn open(out: &Path, share: Option<Share>) -> Result<Option<Self>, ConvertError> {
+    pub fn open(out: &Path, share: Option<WorkerId>) -> Result<Option<Self>, ConvertError> {
         if !storage::is_url(out) && Content::of(out)? != Content::Plan {
             return Ok(None); // no folder is made to say so
         }

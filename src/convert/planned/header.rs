@@ -7,13 +7,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::PlanFileError;
-use crate::convert::fingerprint::pool_name;
-use crate::convert::manifest::Manifest;
-use crate::convert::plan::{Layout, Order};
-use crate::convert::{ConvertError, Options};
+use crate::convert::ConvertError;
 use crate::dataset::Dataset;
 use crate::engine::{Pool, Precision, Selection};
 use crate::image::Policy;
+use crate::manifest::{Layout, Manifest, Options, Order, pool_name};
 use crate::model::Weights;
 use crate::storage;
 use crate::storage::dirs::{StoredPath, bytes_of, path_of};

@@ -5,13 +5,13 @@
 //! journal that workers share otherwise: in a folder all keep it locked together, and it is gone when the conversion is
 //! finished. What was done is in the same journals as without a plan, but the plan tells which images are in a record file.
 
+mod batch;
 mod codec;
 mod conclude;
 mod done;
 mod error;
 mod file;
 mod header;
-mod lot;
 mod run;
 mod source;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub(super) use conclude::put_together;
 pub use error::PlanFileError;
-pub use file::{PLAN_NAME, PlanFile};
+pub use file::PlanFile;
 pub use header::How;
 pub use run::{Running, convert_planned, finished_before};
 pub(super) use source::refuse_foreign_plan;
@@ -34,18 +34,18 @@ use super::content::{Content, Ours};
 use super::earlier::clear;
 use super::folder::{refuse_inside, remove_if_there};
 use super::head::refuse_other_manifest;
-use super::manifest::{Manifest, RecordDescription};
 use super::output::{Output, leave_finished};
 use super::output_dir::OutputDir;
 use super::output_error::OutputError;
 use super::preview::{PlannedClass, PlannedSplit};
-use super::worker::portable;
-use super::{ConvertError, Draft, Options, Start};
+use super::{ConvertError, Draft, Start};
 use crate::dataset::Dataset;
+use crate::manifest::{Manifest, Options, PLAN_NAME, RecordDescription};
 use crate::model::{Architecture, Weights};
 use crate::storage;
 use crate::storage::atomic_file::{AtomicFile, SyncedFile};
 use crate::storage::dirs::path_of;
+use crate::storage::dirs::portable;
 use crate::storage::lock::LockMode;
 use header::Header;
 

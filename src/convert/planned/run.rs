@@ -6,24 +6,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::PlanBatch;
 use super::conclude::{conclude, concluded_before, leave};
 use super::done::Done;
 use super::error::PlanFileError;
 use super::file::PlanFile;
-use super::lot::Lot;
 use crate::convert::conclude::write_companions;
 use crate::convert::content::{Content, refuse_foreign_files};
 use crate::convert::earlier::{Entries, Watching, are_whole, sweep};
-use crate::convert::manifest::{Manifest, WrittenFile};
 use crate::convert::options::go_on;
 use crate::convert::output::{Output, has_manifest, leave_finished};
 use crate::convert::output_dir::OutputDir;
 use crate::convert::record_files::{Form, RecordFiles};
-use crate::convert::share::Share;
 use crate::convert::summary::{Summary, Totals};
 use crate::convert::worker::Worker;
-use crate::convert::{ConvertError, Options, OutputError, REPORT_NAME, Watch, convert_images};
+use crate::convert::{ConvertError, OutputError, Watch, convert_images};
 use crate::engine::FeatureExtractor;
+use crate::manifest::{Manifest, Options, REPORT_NAME, WorkerId, WrittenFile};
 use crate::model::Weights;
 use crate::storage::atomic_file::is_temporary_of;
 use crate::storage::lock::LockMode;
@@ -32,7 +31,7 @@ use crate::storage::lock::LockMode;
 #[derive(Clone, Copy, Debug)]
 pub struct Running {
     /// Which worker it is; `None` does everything that is left, and completes the conversion.
-    pub share: Option<Share>,
+    pub share: Option<WorkerId>,
     /// Number of threads.
     pub threads: NonZero<usize>,
     /// Whether each file is read back before it gets its name.
@@ -133,7 +132,7 @@ fn follow(
 
 /// Everything about a run that stays the same from lot to lot.
 struct Following<'a> {
-    share: Option<Share>,
+    share: Option<WorkerId>,
     out: &'a Path,
     weights: &'a Weights,
     options: &'a Options,
@@ -160,7 +159,9 @@ impl Following<'_> {
         let mut next = 0;
         loop {
             let wanted = |file| has(self.share, file) && !done.files.contains_key(&file);
-            let Some(Lot { dataset, plan: part }) = Lot::next(plan, &mut next, wanted)? else { return Ok(()) };
+            let Some(PlanBatch { dataset, plan: part }) = PlanBatch::next(plan, &mut next, wanted)? else {
+                return Ok(());
+            };
             sweep(self.out, part.files.iter().map(|file| &file.path), |name| is_temporary_of(&owner, name))?;
             let worker = Worker::of_plan(&dataset, self.weights, self.options)?;
             let first = engines[0].as_ref();
@@ -173,7 +174,7 @@ impl Following<'_> {
 }
 
 /// Whether a record file is a run's.
-fn has(share: Option<Share>, file: usize) -> bool {
+fn has(share: Option<WorkerId>, file: usize) -> bool {
     share.is_none_or(|share| share.has(file))
 }
 

@@ -6,8 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::PlanFileError;
-use super::file::PLAN_NAME;
 use crate::convert::{ConvertError, OutputError};
+use crate::manifest::PLAN_NAME;
 use crate::storage;
 use crate::storage::lock::is_plain;
 use crate::tfrecord::framing::{self, FRAMING_LEN, HEADER_LEN};

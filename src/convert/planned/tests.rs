@@ -9,13 +9,14 @@ use serde_json::Value;
 use super::codec::PlannedImage;
 use super::file::write;
 use super::header::{Header, How};
-use super::{PLAN_NAME, PlanFile, PlanFileError};
-use crate::convert::worker::portable;
-use crate::convert::{ConvertError, Division, Draft, Layout, Options, Order};
+use super::{PlanFile, PlanFileError};
+use crate::convert::{ConvertError, Draft};
 use crate::dataset::{Dataset, ImageFile};
 use crate::engine::Pool;
 use crate::image::Accept;
+use crate::manifest::{Division, Layout, Options, Order, PLAN_NAME};
 use crate::model::Weights;
+use crate::storage::dirs::portable;
 use crate::tfrecord::{Compression, Reader, Writer};
 
 fn dataset(images: usize) -> Dataset {

@@ -1,5 +1,12 @@
 //! What a finished conversion says of itself, for those who read the records later and for a second run.
 
+mod file_names;
+mod fingerprint;
+mod spec;
+mod split;
+mod tfds;
+mod worker_id;
+
 use std::borrow::Cow;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -7,9 +14,16 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::fingerprint::Fingerprint;
-use super::split::Division;
-use super::{Options, Tfds};
+pub use file_names::{JOURNAL_NAME, MANIFEST_NAME, PLAN_NAME};
+pub(crate) use file_names::{LOCK_NAME, PAGE_NAME, REPORT_NAME};
+pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::pool_name;
+pub use spec::{Layout, Options, Order};
+pub(crate) use split::PathHash;
+pub use split::{Division, ParseSplitsError, Split, Splits};
+pub use tfds::{ParseTfdsError, Tfds, TfdsError};
+pub use worker_id::{WorkerId, WorkerIdError};
+
 use crate::dataset::Dataset;
 use crate::model::{Metadata, Weights};
 use crate::storage;
@@ -18,8 +32,6 @@ use crate::storage::machine;
 use crate::text::{display_path, one_line};
 use crate::tfrecord::MAX_EXAMPLE_LEN;
 
-/// Name of the manifest in the output folder.
-pub const MANIFEST_NAME: &str = "petrec-manifest.json";
 /// Version of the manifest.
 const FORMAT: u32 = 1;
 /// Deflate makes at most 1,032 bytes of one, and a record has 16 of framing.
@@ -162,7 +174,7 @@ impl WrittenFile {
     ///
     /// # Errors
     /// They are in a store that does not answer, or the machine fails to read them.
-    pub(super) fn is_in(&self, out: &Path) -> io::Result<bool> {
+    pub(crate) fn is_in(&self, out: &Path) -> io::Result<bool> {
         let is_there = |path: Option<PathBuf>, bytes: u64, sha256: &str| match path {
             Some(path) => is_whole(&out.join(path), bytes, sha256),
             None => Ok(false),
@@ -173,7 +185,7 @@ impl WrittenFile {
 }
 
 /// A path with forward slashes as one of this system; `None` where it would lead out of its folder.
-pub(super) fn below(path: &str) -> Option<PathBuf> {
+pub(crate) fn below(path: &str) -> Option<PathBuf> {
     let path: PathBuf = path.split('/').collect();
     path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
 }
@@ -192,7 +204,7 @@ fn is_whole(path: &Path, bytes: u64, sha256: &str) -> io::Result<bool> {
 
 impl Manifest {
     /// The manifest of a conversion that has no record file yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         dataset: &Dataset,
         weights: &Weights,
         options: &Options,

@@ -10,12 +10,12 @@ use crate::storage::dirs::path_of;
 const IMAGES: usize = 1 << 16;
 
 /// Record files and their images, as if they were a data set of their own.
-pub(super) struct Lot {
+pub(super) struct PlanBatch {
     pub(super) dataset: Dataset,
     pub(super) plan: Plan,
 }
 
-impl Lot {
+impl PlanBatch {
     /// The next of those files of `plan` that are `wanted`, from the place `next` on, which moves on; `None` behind the last.
     pub(super) fn next(
         plan: &mut PlanFile,

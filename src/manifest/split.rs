@@ -19,16 +19,16 @@ const DECIMALS: usize = 9;
 
 /// What a seed and a path decide about an image. The numbers are independent of each other and uniform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lot {
+pub(crate) struct PathHash {
     /// Decides about the split.
     part: u64,
     /// The images of a shuffled split are in the order of this.
-    pub(super) order: u64,
+    pub(crate) order: u64,
 }
 
-impl Lot {
-    /// Draws for the image at `path`: relative to the data set's folder, forward slashes.
-    pub(super) fn draw(seed: u64, path: &[u8]) -> Self {
+impl PathHash {
+    /// Of the image at `path`: relative to the data set's folder, forward slashes.
+    pub(crate) fn of(seed: u64, path: &[u8]) -> Self {
         let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(path).finalize();
         let word = |at: usize| digest[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
         Self { part: word(0), order: word(8) }
@@ -111,7 +111,7 @@ impl Division {
     /// The split, as an index, of the image at `path`: relative to the data set's folder, forward slashes.
     #[must_use]
     pub fn split_of(&self, path: &[u8]) -> usize {
-        let part = (u128::from(Lot::draw(self.seed, path).part) * u128::from(PARTS)) >> u64::BITS;
+        let part = (u128::from(PathHash::of(self.seed, path).part) * u128::from(PARTS)) >> u64::BITS;
         let mut end = 0;
         let splits = self.splits.parts();
         let found = splits.iter().position(|split| {
@@ -168,12 +168,12 @@ mod share {
 
     use super::{DECIMALS, PARTS};
 
-    pub(super) fn to_number(share: u64) -> f64 {
+    pub(crate) fn to_number(share: u64) -> f64 {
         share as f64 / PARTS as f64
     }
 
     /// Digit by digit: ten times 0.1 must be 1.
-    pub(super) fn parse(text: &str) -> Option<u64> {
+    pub(crate) fn parse(text: &str) -> Option<u64> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         if whole.len() + fraction.len() == 0 || fraction.len() > DECIMALS || !are_digits(whole) || !are_digits(fraction)
@@ -184,11 +184,11 @@ mod share {
         digits.parse().ok().filter(|share| (1..=PARTS).contains(share))
     }
 
-    pub(super) fn serialize<S: Serializer>(share: &u64, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(share: &u64, to: S) -> Result<S::Ok, S::Error> {
         to_number(*share).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         Ok((f64::deserialize(from)? * PARTS as f64).round() as u64)
     }
 }
@@ -254,6 +254,9 @@ mod tests {
     #[test]
     fn a_lot_is_the_same_on_every_machine_and_in_every_version() {
         // Computed by Python: hashlib.sha256(seed.to_bytes(8, "little") + path).digest(), two little-endian words.
-        assert_eq!(Lot::draw(5, b"Cat/1.jpg"), Lot { part: 0x7009_dddd_927a_981a, order: 0x58af_867a_e0d9_c740 });
+        assert_eq!(
+            PathHash::of(5, b"Cat/1.jpg"),
+            PathHash { part: 0x7009_dddd_927a_981a, order: 0x58af_867a_e0d9_c740 }
+        );
     }
 }

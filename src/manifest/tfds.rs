@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::manifest::{Manifest, WrittenFile};
-use super::plan::Layout;
-use super::{Options, Splits};
+use super::{Layout, Manifest, Options, Splits, WrittenFile};
 use crate::dataset::Dataset;
 use crate::text::one_line;
 use crate::tfrecord::framing::FRAMING_LEN;
@@ -92,7 +90,7 @@ impl Tfds {
     }
 
     /// Refuses what TFDS could not read.
-    pub(super) fn check(dataset: &Dataset, options: &Options) -> Result<(), TfdsError> {
+    pub(crate) fn check(dataset: &Dataset, options: &Options) -> Result<(), TfdsError> {
         if options.layout == Layout::PerImage {
             return Err(TfdsError::PerImage);
         }
@@ -110,12 +108,12 @@ impl Tfds {
     }
 
     /// The name of a shard: `pets-train.tfrecord-00000-of-00004`.
-    pub(super) fn shard_name(&self, split: &str, index: usize, count: usize) -> String {
+    pub(crate) fn shard_name(&self, split: &str, index: usize, count: usize) -> String {
         format!("{}-{split}.tfrecord-{index:05}-of-{count:05}", self.name)
     }
 
     /// The files beside the records, by name, for what `manifest` says.
-    pub(super) fn files(&self, manifest: &Manifest) -> [(String, Vec<u8>); 3] {
+    pub(crate) fn files(&self, manifest: &Manifest) -> [(String, Vec<u8>); 3] {
         let labels: String = manifest.classes.iter().map(|class| format!("{class}\n")).collect();
         [
             ("dataset_info.json".to_owned(), text(&self.info(manifest))),
