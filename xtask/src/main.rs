@@ -3,6 +3,7 @@
 mod docs;
 mod fetch;
 mod import_weights;
+mod layers;
 mod reference;
 mod seeded_weights;
 
@@ -25,6 +26,8 @@ enum Task {
     ImportWeights(Box<import_weights::Arguments>),
     /// Write the reference of petrec's command line, or check it; or write man pages.
     Docs(docs::Arguments),
+    /// Print the folders of src in their order, and fail where one uses another that stands below it in ARCHITECTURE.md.
+    Layers,
     /// Write a network with seeded weights, which any language can make again, as a weight file.
     SeededWeights(seeded_weights::Arguments),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::ImportWeights(arguments) => import_weights::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
+        Task::Layers => layers::run(),
         Task::SeededWeights(arguments) => seeded_weights::run(&arguments),
     };
     match outcome {
