@@ -57,12 +57,12 @@ fn follow(path: &Path, layer: Option<&str>, folders: &mut BTreeSet<String>, arro
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            folders.extend(layer.is_none().then(|| name.clone()));
             follow(&path, Some(layer.unwrap_or(&name)), folders, arrows)?;
         } else if let Some(layer) = layer
             && name.ends_with(".rs")
             && name != "tests.rs"
         {
+            folders.insert(layer.to_owned());
             let code = fs::read_to_string(&path)?;
             for used in used(&code).into_iter().filter(|used| used != layer) {
                 arrows.entry((layer.to_owned(), used)).or_default().insert(path.clone());
