@@ -6,6 +6,7 @@ mod bad_input;
 mod beside;
 mod changed_photos;
 mod completions;
+mod contracts;
 mod convert;
 #[cfg(feature = "wgpu")]
 #[path = "../common/device.rs"]
