@@ -43,7 +43,7 @@ fn hashes(folder: &Path) -> String {
     let line = |(path, bytes): (std::path::PathBuf, Vec<u8>)| {
         let hash = match path.extension().is_some_and(|ending| ending == "html") {
             true => "a page".to_owned(),
-            false => petrec::hex(&Sha256::digest(&bytes)),
+            false => petrec::text::hex(&Sha256::digest(&bytes)),
         };
         format!("{}  {hash}\n", path.to_string_lossy().replace('\\', "/"))
     };
