@@ -41,7 +41,7 @@ impl Images {
         self.0.iter().map(|image| &image.path)
     }
 
-    /// What `now` has otherwise, one image by name; `None` where it has nothing otherwise.
+    /// Describes how `now` differs, one image by name; `None` where it does not.
     pub(super) fn difference(&self, now: &Self) -> Option<String> {
         if self == now {
             return None;

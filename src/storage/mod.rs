@@ -9,6 +9,8 @@ pub mod atomic_file;
 mod connect;
 pub(crate) mod dirs;
 pub(crate) mod hash;
+#[cfg(feature = "cloud")]
+mod listing;
 pub(crate) mod lock;
 pub(crate) mod machine;
 #[cfg(feature = "cloud")]

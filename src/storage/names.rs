@@ -1,7 +1,7 @@
 //! Objects' names that no path can hold, taken out of the pages of a listing before they are read.
 //!
 //! An object's name may be anything. The client takes no empty part, no `.` or `..` and no control character in one, and refuses
-//! a whole page for a single such name: one object of somebody's would make the data set unreadable.
+//! a whole page for a single such name: one object would make the data set unreadable.
 
 use std::collections::BTreeSet;
 use std::io;

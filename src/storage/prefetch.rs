@@ -31,7 +31,8 @@ struct State {
 }
 
 impl Prefetch {
-    /// The object at `place` of the row that `object` tells, with what is known of it: `None` behind its end, and no length where nobody will take it.
+    /// Takes the object at `place` of the row, with what is known of it. `object` names each: `None` after the end, and no length for one
+    /// that will not be taken.
     pub(crate) fn take<'p>(
         &self,
         place: usize,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::counted;
 
-// More names than this in one line help nobody.
+// A line with more names than this is not read.
 const NAMES_SHOWN: usize = 8;
 
 /// Shows a path in one line: what is not UTF-8 becomes the replacement character, control characters and others that

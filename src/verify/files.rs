@@ -211,7 +211,7 @@ fn has_journal(folder: &Path) -> io::Result<bool> {
 /// A manifest, and the files that it names, by their paths below its folder.
 type Named = (Manifest, BTreeMap<PathBuf, WrittenFile>);
 
-/// The manifest of `folder`; else why it tells nothing.
+/// Reads the manifest of `folder`; else says why it is of no use.
 ///
 /// # Errors
 /// The machine or the store fails to read it.

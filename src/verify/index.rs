@@ -51,7 +51,7 @@ impl IndexCheck {
         }
     }
 
-    /// Tells whether the file had a line for each record, and nothing else.
+    /// Returns whether the file had a line for each record, and nothing else.
     ///
     /// # Errors
     /// The machine failed to read it.

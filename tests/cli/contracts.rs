@@ -1,8 +1,8 @@
 //! What scripts and other programs rely on, whatever petrec looks like within: bytes and names of what it writes, keys of its JSON,
 //! exit codes, reason codes.
 //!
-//! All of it lies in `tests/fixtures/contracts.txt`; `PETREC_PIN=1 cargo test --test cli contracts` writes that file anew, and its
-//! difference belongs into the change log.
+//! All of it is in `tests/fixtures/contracts.txt`. `PETREC_PIN=1 cargo test --test cli contracts` replaces that file; what differs then
+//! belongs into the change log.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,8 +73,8 @@ fn keys_of(text: &str) -> String {
     found.into_iter().map(|key| key + "\n").collect()
 }
 
-/// What every command tells machines.
-fn told(out: &Path, photos: &Path) -> Vec<(&'static str, String)> {
+/// The keys of every command's JSON.
+fn json_of_commands(out: &Path, photos: &Path) -> Vec<(&'static str, String)> {
     let out = out.to_str().expect("UTF-8");
     let page = photos.join("page.html");
     let (page, weights) = (page.to_str().expect("UTF-8"), "model-weights/efficientnet-lite0.safetensors");
@@ -149,7 +149,7 @@ fn what_others_rely_on_is_as_it_was() {
         let content = fs::read_to_string(first.path().join(name)).expect("there");
         section(&format!("keys of {name}"), &keys_of(&content));
     }
-    for (command, keys) in told(first.path(), planned.path()) {
+    for (command, keys) in json_of_commands(first.path(), planned.path()) {
         section(&format!("keys of {command} --json"), &keys);
     }
     section("exit codes", &exit_codes(first.path()));

@@ -1,4 +1,4 @@
-//! Journals that somebody altered, their checksums with them.
+//! Journals that were altered, their checksums with them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,9 @@ fn no_value_of_an_altered_journal_makes_a_command_panic_or_removes_a_file_elsewh
 
             // Refused or, where it says nothing that matters, taken: but never a panic or an abort.
             for run in [finalize(out.path()), worker(out.path(), "0")] {
-                let told = &run.stderr;
-                assert!(matches!(run.code, Some(0 | 1)), "{place}: {value}: {:?}: {told}", run.code);
-                assert!(!told.contains('\u{1b}') && !told.contains("panicked"), "{place}: {value}: {told}");
+                let said = &run.stderr;
+                assert!(matches!(run.code, Some(0 | 1)), "{place}: {value}: {:?}: {said}", run.code);
+                assert!(!said.contains('\u{1b}') && !said.contains("panicked"), "{place}: {value}: {said}");
             }
             tried += 1;
             assert_eq!(fs::read_to_string(&canary).expect("there"), "mine");

@@ -177,8 +177,8 @@ impl Filter {
         Some(Self { shape, values: places.map(|(o, i, at)| value(o, i, at)).collect() })
     }
 
-    /// Without the channels of zeros that fill up the last block. That a network has such channels itself, at the end of all, cannot
-    /// be told; then its filters do not fit each other, which the walk says.
+    /// Without the channels of zeros that fill up the last block. A network that has such channels of its own, at the end of
+    /// all, looks the same: then its filters do not fit each other, which the walk says.
     fn without_filling(self, biases: &[f64], block: usize) -> Self {
         let [outer, inner, height, width] = self.shape;
         let area = height * width;
