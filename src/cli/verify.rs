@@ -21,7 +21,7 @@ struct Findings {
     files: usize,
     /// Files with a problem.
     bad_files: usize,
-    /// Those that the machine failed to read, and nothing else is wrong with.
+    /// Files that could not be read because of the machine or the store, and that have no other problem.
     unread_files: usize,
     /// Records whose checksums hold.
     records: u64,

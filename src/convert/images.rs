@@ -10,7 +10,7 @@ use crate::storage::dirs::portable;
 use crate::text::named;
 use crate::text::one_line;
 
-/// The images of a conversion under way, each as far as it can be told without reading it.
+/// The images of an unfinished conversion, each described by what is known without reading it.
 ///
 /// The time of change is in here and not in the [`Fingerprint`](crate::manifest::Fingerprint): it is the one cheap sign that an image was replaced by
 /// another of its length, and worth a false alarm while records of the old one and the new one could be mixed. In a
@@ -22,7 +22,7 @@ pub(super) struct Images(Vec<Image>);
 struct Image {
     path: StoredPath,
     size: u64,
-    /// Nanoseconds since 1970, where the system tells.
+    /// Nanoseconds since 1970, if the system knows.
     modified: Option<u64>,
 }
 

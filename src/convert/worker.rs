@@ -42,7 +42,7 @@ impl<'a> Worker<'a> {
         Ok(Self { dataset, options, preprocess, network: weights.network(), layout, is_of_plan: false })
     }
 
-    /// The same on images that a plan lists: one that is not as it was planned stops the run.
+    /// Creates a worker for the images of a plan: an image that differs from what was planned stops the run.
     pub(super) fn of_plan(
         dataset: &'a Dataset,
         weights: &'a Weights,

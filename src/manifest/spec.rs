@@ -25,7 +25,7 @@ pub enum Layout {
 /// In which order the images of a split are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// That of the data set: by class, then by name.
+    /// The order of the data set: by class, then by name.
     Sorted,
     /// All classes mixed; other images that come or go leave the others in their order.
     Shuffled {

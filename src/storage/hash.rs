@@ -53,7 +53,7 @@ impl<R: Read> Read for Hashing<R> {
 
 /// Length and SHA-256 of a file.
 pub(crate) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let _slot = (!storage::is_url(path)).then(machine::slot_for_file);
+    let _slot = machine::slot_for(path);
     let mut file = Hashing::new(storage::open(path)?);
     io::copy(&mut file, &mut io::sink())?;
     let (_, bytes, sha256) = file.finish();

@@ -31,7 +31,7 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Item>> {
     list_from(folder, "")
 }
 
-/// The same of those whose names begin so, without asking for any other.
+/// Lists what is directly below `folder` and has a name that begins with `beginning`; nothing else is requested.
 pub(crate) fn list_from(folder: &Path, beginning: &str) -> io::Result<Vec<Item>> {
     let (store, key) = locate(folder)?;
     let mut items = Vec::new();

@@ -5,6 +5,7 @@
 //! says something about the machine, and nothing about the file.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 
 /// Files that a run may have open beside those that wait for a slot: standard streams, journal and plan, record files on their way to the disk
@@ -101,6 +102,11 @@ static OPEN_FILES: LazyLock<Slots> = LazyLock::new(|| {
 /// another one: there may be only one.
 pub(crate) fn slot_for_file() -> Slot<'static> {
     OPEN_FILES.take()
+}
+
+/// Waits as [`slot_for_file`] does where `path` is a file of this machine; an object of a store takes none.
+pub(crate) fn slot_for(path: &Path) -> Option<Slot<'static>> {
+    (!super::is_url(path)).then(slot_for_file)
 }
 
 /// So many at a time.

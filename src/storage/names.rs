@@ -23,7 +23,7 @@ const ENTRIES: [(&[u8], &[u8]); 4] =
 pub(super) struct UnusableNames(Arc<Mutex<BTreeSet<String>>>);
 
 impl UnusableNames {
-    /// Those right below `folder`, once only.
+    /// Removes and returns the names that begin with `folder`.
     pub(super) fn take(&self, folder: &str) -> Vec<String> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names.extract_if(.., |name| name.starts_with(folder)).collect()

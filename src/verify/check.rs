@@ -7,7 +7,6 @@ use super::files::{RecordFile, Standing};
 use super::index::IndexCheck;
 use super::problem::{Fault, Problem};
 use crate::manifest::{Manifest, WrittenFile};
-use crate::storage;
 use crate::storage::hash::hash_file;
 use crate::storage::machine;
 use crate::tfrecord::message::{ListKind, Message, MessageError};
@@ -57,18 +56,13 @@ pub fn check(file: &RecordFile) -> Checked {
 #[must_use]
 pub fn check_framing(file: &RecordFile) -> Checked {
     let mut checked = Checked::default();
-    let _slot = slot_for(file);
+    let _slot = machine::slot_for(&file.path);
     if file.is_there()
         && let Err(error) = checked.read_records(file, |_, _| {})
     {
         checked.problems.push(Problem::of_read(error));
     }
     checked
-}
-
-/// Waits until the file may be opened.
-fn slot_for(file: &RecordFile) -> Option<machine::Slot<'static>> {
-    (!storage::is_url(&file.path)).then(machine::slot_for_file)
 }
 
 impl Checked {
@@ -78,7 +72,7 @@ impl Checked {
             _ => None,
         };
         // Records and index are two open files; of the limit some are kept back for such.
-        let slot = slot_for(file);
+        let slot = machine::slot_for(&file.path);
         let mut index = file.index().map(IndexCheck::open).transpose()?;
         let mut faults: BTreeMap<Fault, (u64, usize)> = BTreeMap::new();
         self.read_records(file, |checked, data| {

@@ -1,12 +1,17 @@
 //! Photos in a store that change, vanish or have odd names, and the user's credentials.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
 
 use super::proxy::{Fate, Proxy};
 use super::scene::{OUT_URL, PHOTOS, PHOTOS_URL, Scene, ok, records, refused, repository, same, tree};
 use super::writing::LAYOUTS;
+
+fn set_modified(path: &Path, time: SystemTime) {
+    fs::File::options().write(true).open(path).and_then(|file| file.set_modified(time)).expect("set");
+}
 
 fn photo() -> Vec<u8> {
     fs::read(repository("examples/photos/Cat/chelsea.jpg")).expect("a photo")
@@ -38,9 +43,8 @@ fn another_photo_than_was_planned_stops_the_run_whatever_it_is() {
     for content in [&b"no photo"[..], &longer, &same_length] {
         ok(scene.petrec(&["plan", "--quiet", "--model", "efficientnet-lite0", PHOTOS_URL, "out"]));
         fs::write(&path, content).expect("written");
-        // Two seconds are more than stores round away.
-        let time = then + std::time::Duration::from_secs(5);
-        fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(time)).expect("set");
+        // A store may round a second away.
+        set_modified(&path, then + Duration::from_secs(5));
 
         let line =
             refused(scene.petrec(&["convert", "--quiet", "--plan", "out"]), 1, &["was changed since it was planned"]);
@@ -48,7 +52,7 @@ fn another_photo_than_was_planned_stops_the_run_whatever_it_is() {
         assert!(line.contains(&format!("{PHOTOS_URL}/Cat/chelsea.jpg")), "{line}");
         fs::remove_dir_all(scene.path("out")).expect("removed");
         fs::write(&path, photo()).expect("written");
-        fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(then)).expect("set");
+        set_modified(&path, then);
     }
 }
 
